@@ -1,0 +1,47 @@
+# Everything needs only Python >= 3.11 and make; `make help` lists the targets.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+CLI := $(BIN)/pipeline-platform
+
+.PHONY: help setup run up test lint bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	@echo "installing the packages of requirements.lock"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+setup: .venv/ready ## Create the environment from the lock file
+
+run: setup ## Run the main job on demo data: fetch to export, the last three days
+	$(CLI) run
+
+up: setup ## Open the Dagster UI with daemon and schedules
+	$(CLI) up
+
+test: setup ## Run every test
+	$(BIN)/python -m pytest
+
+lint: setup ## Ruff, formatting, types and Dagster definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dg check toml
+
+bench: setup ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+lock: setup ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the environment and the demo data
+	rm -rf .venv .pipeline

@@ -1,0 +1,74 @@
+"""Aggregates of prices: one row per asset and UTC day."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.schemas.aggregated import MARKET_DAILY
+
+PREVIOUS_CLOSE_DAYS = 7
+"""How far back the previous close may lie: exchanges close for weekends and holidays."""
+
+SECONDS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
+"""Lengths of the bars that belong to one day; longer ones tell nothing about a day."""
+
+ASSET = ["source", "symbol", "currency"]
+
+
+def _volume(bars: pd.DataFrame) -> pd.Series:
+    """Volume per day: of the longest bars that have one, summed; of crypto the last, as each tells that of 24 hours."""
+    traded = bars.dropna(subset="volume")
+    rolling = traded["asset_class"] == "crypto"
+    last = traded[rolling].groupby(["event_date", *ASSET])["volume"].last()
+    others = traded[~rolling]
+    longest = others.groupby(["event_date", *ASSET])["seconds"].transform("max")
+    summed = others[others["seconds"] == longest].groupby(["event_date", *ASSET])["volume"].sum()
+    return pd.concat([last, summed])
+
+
+def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
+    """Open, high, low, close, volume, market value and return per asset and day.
+
+    Bars of several lengths may tell of the same day: the earliest opens it, and the one that ends last closes it.
+    Bars that tell only a close are samples of the price; where a candle begins or ends with one, the candle counts.
+
+    Args:
+        days: days to give rows for.
+        bars: rows of `deduplicated/market_bars` from `PREVIOUS_CLOSE_DAYS` before the first day.
+
+    Returns:
+        Rows of `aggregated/market_daily`.
+    """
+    seconds = bars["interval"].map(SECONDS).astype("float64")
+    own = bars.assign(seconds=seconds)[seconds.notna()]
+    own = own.astype(dict.fromkeys(("open", "high", "low", "close", "volume", "market_cap"), "float64"))
+    own = own.assign(
+        is_candle=own["open"].notna(),
+        is_sample=own["open"].isna(),
+        open=own["open"].fillna(own["close"]),
+        high=own[["open", "high", "low", "close"]].max(axis=1),
+        low=own[["open", "high", "low", "close"]].min(axis=1),
+        ends=own["opened_at"].astype("datetime64[us, UTC]") + pd.to_timedelta(own["seconds"], unit="s"),
+    )
+    opening = own.sort_values(["opened_at", "is_sample", "bar_id"], kind="stable").groupby(["event_date", *ASSET])
+    closing_order = own.sort_values(["ends", "is_candle", "seconds", "bar_id"], kind="stable")
+    closing = closing_order.groupby(["event_date", *ASSET])
+    daily = pd.DataFrame(
+        {
+            "asset_class": closing["asset_class"].last(),
+            "open": opening["open"].first(),
+            "high": closing["high"].max(),
+            "low": closing["low"].min(),
+            "close": closing["close"].last(),
+            "market_cap": closing["market_cap"].last(),
+            "bars": closing.size(),
+        }
+    )
+    daily = daily.assign(volume=_volume(closing_order)).reset_index().sort_values([*ASSET, "event_date"])
+    before = daily.groupby(ASSET)[["event_date", "close"]].shift(1)
+    gap = pd.to_datetime(daily["event_date"]) - pd.to_datetime(before["event_date"])
+    previous = before["close"].where(gap <= pd.Timedelta(days=PREVIOUS_CLOSE_DAYS))
+    daily = daily.assign(previous_close=previous, daily_return=daily["close"] / previous - 1)
+    return shaped(MARKET_DAILY, on_days(daily, days))

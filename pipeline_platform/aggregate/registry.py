@@ -1,0 +1,129 @@
+"""Every aggregate, upstream first: add one by one function, one table and one entry here.
+
+Each entry becomes one asset. `compute(days, **frames)` is given the days asked for and one frame per input, and returns
+rows of its table for those days only. It is a pure function: the same frames give the same rows in the same order,
+whatever the order of their rows, and a range of days gives what its days give one by one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
+from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
+from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
+from pipeline_platform.aggregate.sources import source_daily
+from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
+from pipeline_platform.aggregate.trends import RULES, trend_signals
+from pipeline_platform.aggregate.weather import weather_daily
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A frame that an aggregate reads.
+
+    Attributes:
+        table: path of a table, or `<layer>/*`. A path gives the rows of that table. `<layer>/*` gives counts over all
+            tables of the layer, one row per source, stream and day, with the columns `source` (text), `stream` (text),
+            `event_date` (day), `rows` (integer), `newest_event` (stamp, the greatest event time; null in quarantine)
+            and `newest_fetch` (stamp, the greatest `fetched_at`). A layer without rows gives these columns, empty.
+        days_before: the frame holds the rows of `[first day - days_before, last day]`.
+        columns: the columns that are read, so that the others need not be loaded; None for all.
+    """
+
+    table: str
+    days_before: int = 0
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An aggregated table: what it is made of, and how.
+
+    Attributes:
+        table: path of the table, in `schemas/aggregated.py`.
+        inputs: input per parameter of `compute`.
+        compute: `(days, **frames) -> rows of the table for days`.
+        version: changes whenever the same inputs give other rows.
+    """
+
+    table: str
+    inputs: Mapping[str, Input]
+    compute: Callable[..., pd.DataFrame]
+    version: str = "1"
+
+
+DOCUMENT_COLUMNS = (
+    "document_id",
+    "source",
+    "channel",
+    "created_at",
+    "score",
+    "replies",
+    "is_deleted",
+    "is_canonical",
+    "sentiment",
+    "sentiment_label",
+    "entities",
+    "event_date",
+)
+
+AGGREGATES: tuple[Aggregate, ...] = (
+    Aggregate(
+        "aggregated/sentiment_hourly",
+        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        sentiment_hourly,
+    ),
+    Aggregate(
+        "aggregated/entity_daily",
+        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        entity_daily,
+    ),
+    Aggregate(
+        "aggregated/source_daily",
+        {
+            "raw": Input("raw/*"),
+            "cleaned": Input("cleaned/*"),
+            "quarantine": Input("quarantine/*"),
+            "documents": Input("deduplicated/documents", columns=("source", "stream", "event_date", "is_canonical")),
+        },
+        source_daily,
+    ),
+    Aggregate(
+        "aggregated/market_daily",
+        {"bars": Input("deduplicated/market_bars", days_before=PREVIOUS_CLOSE_DAYS)},
+        market_daily,
+    ),
+    Aggregate(
+        "aggregated/weather_daily",
+        {"observations": Input("deduplicated/weather_observations")},
+        weather_daily,
+    ),
+    Aggregate(
+        "aggregated/developer_activity_daily",
+        {
+            "snapshots": Input("deduplicated/repositories", days_before=PREVIOUS_SNAPSHOT_DAYS),
+            "events": Input("deduplicated/repo_events", days_before=CLOSING_DAYS),
+        },
+        developer_activity_daily,
+    ),
+    Aggregate(
+        "aggregated/cross_domain_daily",
+        {
+            "sentiment": Input("aggregated/sentiment_hourly"),
+            "market": Input("aggregated/market_daily"),
+            "weather": Input("aggregated/weather_daily", days_before=NORMAL_DAYS),
+            "developer": Input("aggregated/developer_activity_daily"),
+        },
+        cross_domain_daily,
+    ),
+    Aggregate(
+        "aggregated/trend_signals",
+        {
+            "documents": Input("enriched/documents", days_before=RULES.volume_days, columns=DOCUMENT_COLUMNS),
+            "market": Input("aggregated/market_daily", days_before=RULES.return_days),
+        },
+        trend_signals,
+    ),
+)

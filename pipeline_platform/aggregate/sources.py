@@ -1,0 +1,54 @@
+"""Aggregates of the platform's own work: what each stream brought, and how fresh it was."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.schemas.aggregated import SOURCE_DAILY
+
+STREAM_DAY = ["event_date", "source", "stream"]
+
+
+def source_daily(
+    days: Sequence[date],
+    raw: pd.DataFrame,
+    cleaned: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    documents: pd.DataFrame,
+) -> pd.DataFrame:
+    """Records received, cleaned, quarantined and copied per stream and day, with the newest event and its lag.
+
+    Args:
+        days: days to give rows for.
+        raw: counts of the layer, one row per stream and day with `rows`, `newest_event` and `newest_fetch` (see `Input`
+            in `registry.py`).
+        cleaned: counts of the layer, with `rows`.
+        quarantine: counts of the layer, with `rows`.
+        documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
+
+    Returns:
+        Rows of `aggregated/source_daily`.
+    """
+    copies = documents[~documents["is_canonical"].to_numpy(dtype=bool)]
+    counted = pd.DataFrame(
+        {
+            "raw_records": raw.groupby(STREAM_DAY)["rows"].sum(),
+            "cleaned_rows": cleaned.groupby(STREAM_DAY)["rows"].sum(),
+            "quarantined_rows": quarantine.groupby(STREAM_DAY)["rows"].sum(),
+            "duplicates": copies.groupby(STREAM_DAY).size(),
+        }
+    )
+    daily = counted.fillna(0).astype("int64")
+    times = raw.astype(dict.fromkeys(("newest_event", "newest_fetch"), "datetime64[us, UTC]"))
+    daily = daily.join(times.groupby(STREAM_DAY)[["newest_event", "newest_fetch"]].max()).reset_index()
+    judged = daily["cleaned_rows"] + daily["quarantined_rows"]
+    day_end = pd.to_datetime(daily["event_date"], utc=True) + pd.Timedelta(days=1)
+    seen_until = daily["newest_fetch"].where(daily["newest_fetch"] < day_end, day_end)
+    lag = (seen_until - daily["newest_event"]).dt.total_seconds().clip(lower=0)
+    daily = daily.assign(
+        quarantined_share=daily["quarantined_rows"] / judged.where(judged > 0),
+        freshness_lag_s=lag.where(daily["newest_fetch"].notna()),
+    )
+    return shaped(SOURCE_DAILY, on_days(daily, days))

@@ -1,0 +1,53 @@
+"""Aggregates of observed weather: one row per place and UTC day."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.schemas.aggregated import WEATHER_DAILY
+
+PLACE_DAY = ["event_date", "source", "location", "country"]
+MEASURES = ["temperature_c", "humidity_pct", "wind_speed_mps", "rain_1h_mm", "snow_1h_mm"]
+
+
+def _dominant(observations: pd.DataFrame) -> pd.Series:
+    """The most frequent condition per place and day, the alphabetically first of equals."""
+    counts = observations.groupby([*PLACE_DAY, "condition"], dropna=False).size().reset_index(name="times")
+    counts = counts.dropna(subset="condition").sort_values(["times", "condition"], ascending=[False, True])
+    return counts.groupby(PLACE_DAY, dropna=False)["condition"].first()
+
+
+def weather_daily(days: Sequence[date], observations: pd.DataFrame) -> pd.DataFrame:
+    """Temperature, rain and main condition per place and day.
+
+    Args:
+        days: days to give rows for.
+        observations: rows of `deduplicated/weather_observations`.
+
+    Returns:
+        Rows of `aggregated/weather_daily`. Rain and snow add up the mean hourly amount of every observed clock hour.
+    """
+    rows = on_days(observations, days).sort_values("observation_id", kind="stable")
+    rows = rows.astype(dict.fromkeys(MEASURES, "float64")).assign(hour=rows["observed_at"].dt.floor("h"))
+    places = rows.groupby(PLACE_DAY, dropna=False)
+    hourly = rows.groupby([*PLACE_DAY, "hour"], dropna=False)[["rain_1h_mm", "snow_1h_mm"]].mean()
+    amounts = hourly.groupby(PLACE_DAY, dropna=False)[["rain_1h_mm", "snow_1h_mm"]].sum(min_count=1)
+    temperature = places["temperature_c"]
+    daily = pd.DataFrame(
+        {
+            "temperature_min_c": temperature.min(),
+            # A mean of equal floats may differ from them by the last bit.
+            "temperature_mean_c": temperature.mean().clip(temperature.min(), temperature.max()),
+            "temperature_max_c": temperature.max(),
+            "humidity_mean_pct": places["humidity_pct"].mean().clip(0, 100),
+            "wind_speed_max_mps": places["wind_speed_mps"].max(),
+            "rain_mm": amounts["rain_1h_mm"],
+            "snow_mm": amounts["snow_1h_mm"],
+            "observations": places.size(),
+            "hours_observed": places["hour"].nunique(),
+            "condition": _dominant(rows),
+        }
+    )
+    return shaped(WEATHER_DAILY, daily.reset_index())

@@ -1,0 +1,231 @@
+"""Copies of documents, inside and across sources, within a window of days.
+
+The rules, on the safe side since a wrong merge hides a voice and a missed one only counts it twice:
+
+- Equal content hash: copies (`exact`, similarity 1.0). Contents shorter than `SHORT` characters after normalisation
+  ("thanks!") are copies only from the same author, empty ones (a bare link) never.
+- Articles of the same canonical address: copies (`url`, similarity not measured). An address without a path is a site
+  and no article; an address under which one channel shows several contents is a page of many items (a changelog, a
+  live blog). Both say nothing.
+- Deleted documents are copies of nothing: what is left of them ("[deleted]") is not what was said.
+
+A row of day D is compared with the rows of [D - look-back, D] and no others, so its result does not depend on which
+days are computed together. The canonical row of a cluster is the earliest (partition, then creation), then the one
+with the most content, then the lowest id; partition first, so that a row that was canonical on its own day stays so
+for the days after. Behind the window a copy counts as new.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.compute as pc
+
+from pipeline_platform.clean.content import normalised_content
+from pipeline_platform.dedup.clusters import Clusters, Evidence, Positions, clusters, groups
+from pipeline_platform.dedup.rows import dedup_rows
+from pipeline_platform.schemas.kinds import DOCUMENTS
+
+SHORT = 12
+"""Characters of normalised content below which equality says little."""
+
+COMPARED_COLUMNS = (
+    "document_id",
+    "source",
+    "stream",
+    "kind",
+    "channel",
+    "author_id",
+    "title",
+    "text",
+    "canonical_url",
+    "created_at",
+    "fetched_at",
+    "is_deleted",
+    "content_hash",
+    "event_date",
+)
+"""What is needed of the documents of the look-back days."""
+
+_SITE = r"^https?://[^/?]+/?$"
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Rows that share a hash or an address with another one, in order of precedence; codes are equal for equal values.
+
+    A negative `content` or `address` code takes part in no comparison.
+    """
+
+    position: Positions
+    day: Positions
+    document: Positions
+    channel: Positions
+    hash: Positions
+    content: Positions
+    address: Positions
+
+    def at(self, which: npt.NDArray[Any]) -> "_Candidates":
+        """The candidates of a mask or of indices in ascending order."""
+        return _Candidates(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def within(self, first: int, last: int) -> "_Candidates":
+        """The candidates of the days `first` to `last`, each document in its newest partition."""
+        window = self.at((self.day >= first) & (self.day <= last))
+        _, newest = np.unique(window.document[::-1], return_index=True)
+        return window.at(np.sort(len(window.document) - 1 - newest))
+
+    def clusters(self) -> Clusters:
+        """Connect these candidates by content and by address."""
+        content = groups(self.content)
+        address = groups(np.where(np.isin(self.address, self._pages_of_many()), -1, self.address))
+        return clusters(
+            len(self.position),
+            [
+                Evidence("exact", *content, np.ones(len(content[0]))),
+                Evidence("url", *address, np.full(len(address[0]), np.nan)),
+            ],
+        )
+
+    def _pages_of_many(self) -> Positions:
+        """Addresses under which one channel shows more than one content."""
+        shown = np.unique(np.stack([self.address, self.channel, self.hash]), axis=1)
+        pairs, contents = np.unique(shown[:2], axis=1, return_counts=True)
+        return pairs[0, contents > 1]
+
+
+def dedup_documents(
+    documents: pd.DataFrame, history: pd.DataFrame, days: Collection[date], *, lookback_days: int
+) -> pd.DataFrame:
+    """The documents of `days` with their clusters.
+
+    Args:
+        documents: cleaned documents of all streams; rows of other days than `days` count as history.
+        history: cleaned documents, at least `COMPARED_COLUMNS`, of the look-back days before each of `days`; rows of
+            `days` themselves and of days out of reach make no difference.
+        days: UTC days to give a result for.
+        lookback_days: how many days before its own a document is compared with.
+
+    Returns:
+        One row per document and day, the newest capture, in the columns of `deduplicated/documents`, ordered by day,
+        creation and id.
+    """
+    asked = arrow.array(sorted(set(days)), arrow.date32())
+    rows = _newest(documents, asked, inside=True)
+    compared_with = pd.concat([history[list(COMPARED_COLUMNS)], documents[list(COMPARED_COLUMNS)]], ignore_index=True)
+    earlier = _newest(compared_with, asked, inside=False)
+    order = ("event_date", "created_at", "document_id")
+    rows = rows.take(pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in order]))
+    compared = arrow.concat_tables([rows.select(COMPARED_COLUMNS), earlier])
+    candidates = _candidates(compared)
+
+    canonical = np.arange(rows.num_rows)
+    method = np.full(rows.num_rows, "none", dtype=object)
+    similarity = np.full(rows.num_rows, np.nan)
+    for day in asked.cast(arrow.int32()).to_pylist():
+        window = candidates.within(day - lookback_days, day)
+        found = window.clusters()
+        today = window.day == day
+        here = window.position[today]
+        canonical[here] = window.position[found.canonical[today]]
+        method[here] = found.method[today]
+        similarity[here] = found.similarity[today]
+    return _with_clusters(rows, compared["document_id"].take(arrow.array(canonical)), method, similarity)
+
+
+def _newest(documents: pd.DataFrame, days: arrow.Array, *, inside: bool) -> arrow.Table:
+    """The newest capture of every document in every partition inside, or outside, of `days`."""
+    chosen = pc.is_in(arrow.array(documents["event_date"], arrow.date32()), value_set=days)
+    mask = np.asarray(chosen.to_numpy(zero_copy_only=False), dtype=bool)
+    newest = dedup_rows(documents[mask if inside else ~mask], ("document_id", "event_date"))
+    types = [(name, DOCUMENTS[name].dtype.type.pyarrow_dtype) for name in newest.columns]
+    return arrow.Table.from_pandas(newest, schema=arrow.schema(types), preserve_index=False)
+
+
+def _candidates(documents: arrow.Table) -> _Candidates:
+    hashes = _codes(documents["content_hash"])
+    addresses = _codes(
+        pc.if_else(
+            pc.and_(
+                pc.equal(documents["kind"], "article"),
+                pc.invert(pc.match_substring_regex(documents["canonical_url"], _SITE)),
+            ),
+            documents["canonical_url"],
+            None,
+        )
+    )
+    alive = ~documents["is_deleted"].to_numpy().astype(bool)
+    chosen = np.flatnonzero(alive & (_shared(hashes, alive) | _shared(addresses, alive)))
+    rows = documents.take(arrow.array(chosen))
+    length = pc.add(
+        *(pc.fill_null(pc.utf8_length(rows[name]), 0) for name in ("title", "text")),
+    )
+    precedence = pc.sort_indices(
+        arrow.table(
+            [rows["event_date"], rows["created_at"], length, rows["document_id"]], ["day", "time", "length", "id"]
+        ),
+        sort_keys=[("day", "ascending"), ("time", "ascending"), ("length", "descending"), ("id", "ascending")],
+    )
+    rows, chosen = rows.take(precedence), chosen[precedence.to_numpy()]
+    return _Candidates(
+        position=chosen,
+        day=rows["event_date"].cast(arrow.int32()).to_numpy().astype(np.int64),
+        document=_codes(rows["document_id"]),
+        channel=_codes(pc.binary_join_element_wise(rows["source"], pc.fill_null(rows["channel"], ""), "\n")),
+        hash=hashes[chosen],
+        content=_content_codes(rows),
+        address=addresses[chosen],
+    )
+
+
+def _codes(values: arrow.ChunkedArray) -> Positions:
+    """A number per value, equal for equal values, negative for null."""
+    encoded = values.combine_chunks().dictionary_encode()
+    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _shared(codes: Positions, alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """True where a code that is not negative occurs more than once among the rows `alive`."""
+    counts = np.bincount(codes[alive] + 1, minlength=int(codes.max(initial=0)) + 2)
+    counts[0] = 0
+    return counts[codes + 1] > 1
+
+
+def _content_codes(documents: arrow.Table) -> Positions:
+    """A number per content that may be called the same: with the author where the content is short, none if empty."""
+    lengths: dict[str, int] = {}
+    keys: list[str | None] = []
+    columns = (documents[name].to_pylist() for name in ("content_hash", "author_id", "title", "text"))
+    for content, author, title, text in zip(*columns, strict=True):
+        if content not in lengths:
+            lengths[content] = len(normalised_content(title, text))
+        if lengths[content] >= SHORT:
+            keys.append(content)
+        else:
+            keys.append(f"{content} {author}" if lengths[content] and author else None)
+    return _codes(arrow.chunked_array([arrow.array(keys, arrow.string())]))
+
+
+def _with_clusters(
+    rows: arrow.Table,
+    cluster_id: arrow.ChunkedArray,
+    method: npt.NDArray[np.object_],
+    similarity: npt.NDArray[np.float64],
+) -> pd.DataFrame:
+    methods = arrow.array(method, arrow.string())
+    is_canonical = pc.equal(methods, "none")
+    added = {
+        "cluster_id": cluster_id,
+        "is_canonical": is_canonical,
+        "duplicate_of": pc.if_else(is_canonical, None, cluster_id),
+        "similarity": arrow.array(similarity, arrow.float64(), from_pandas=True),
+        "method": methods,
+    }
+    for name, values in added.items():
+        rows = rows.append_column(name, values)
+    return rows.to_pandas(types_mapper=pd.ArrowDtype)

@@ -1,0 +1,64 @@
+"""Aggregated assets, one per entry of `AGGREGATES`."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+import pandas as pd
+
+from pipeline_platform.aggregate.registry import AGGREGATES, Aggregate, Input
+from pipeline_platform.defs.automation import FOLLOW
+from pipeline_platform.defs.partitions import asked_days, look_back
+from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.tables import asset_arguments, asset_key, frame_type, handover
+from pipeline_platform.schemas.catalog import tables
+from pipeline_platform.schemas.table import Table
+from pipeline_platform.storage.counts import layer_counts
+from pipeline_platform.storage.stores import Stores
+
+
+def _tables_of(one: Input) -> list[Table]:
+    """The table of an input, or all tables of its layer."""
+    if one.table.endswith("/*"):
+        return [table for table in tables().values() if table.layer == one.table.removesuffix("/*")]
+    return [tables()[one.table]] if one.table in tables() else []
+
+
+def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
+    first = days[0] - timedelta(days=one.days_before)
+    if one.table.endswith("/*"):
+        return layer_counts(stores.lake, _tables_of(one), first, days[-1])
+    (table,) = _tables_of(one)
+    return stores.lake.read(table, first, days[-1], list(one.columns) if one.columns else None)
+
+
+def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
+    """The asset of one aggregate."""
+    table = tables()[aggregate.table]
+    deps = [
+        dg.AssetDep(asset_key(upstream), partition_mapping=look_back(one.days_before) if one.days_before else None)
+        for one in aggregate.inputs.values()
+        for upstream in _tables_of(one)
+    ]
+    version = f"{asset_arguments(table)['code_version']}-{aggregate.version}"
+
+    @dg.asset(
+        **{**asset_arguments(table), "code_version": version},
+        deps=deps,
+        io_manager_key="lake_io",
+        dagster_type=frame_type(table),
+        automation_condition=FOLLOW,
+    )
+    def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
+        days = asked_days(context)
+        frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
+        result = aggregate.compute(days, **frames)[table.columns]
+        return dg.Output(result, metadata=handover(context, result))
+
+    return aggregated
+
+
+@dg.definitions
+def aggregates() -> dg.Definitions:
+    """One asset per aggregate."""
+    return dg.Definitions(assets=[aggregate_asset(aggregate) for aggregate in AGGREGATES])

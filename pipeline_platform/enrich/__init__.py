@@ -1,0 +1,1 @@
+"""Enrichment: what a document says about itself: language, sentiment, entities. One component per file."""

@@ -1,0 +1,195 @@
+"""Entities of a text: what can be told by its spelling, coins by a gazetteer, and more by a configured spaCy pipeline.
+
+Spelling (tickers, hashtags, mentions, domains, repositories) is read by regular expressions; a vectorised search first
+tells which texts hold a candidate at all. Coin names are found by a spaCy `EntityRuler`, and only in texts
+where one of the words occurs. `PIPELINE_SPACY_MODEL` names a pipeline that adds persons, organisations and places.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from pipeline_platform.enrich.coins import COINS, ID_BY_SYMBOL
+from pipeline_platform.enrich.component import UNAVAILABLE
+from pipeline_platform.schemas.columns import texts
+from pipeline_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from spacy.language import Language as Pipeline
+
+log = logging.getLogger(__name__)
+
+RULES_VERSION = "1"
+
+SPELLED = r"[$#@]\w|https?://|www\.|\w/[\w.-]+#\d"
+"""A text without a match has no entity that `spelled` could find."""
+
+URL = re.compile(r"(?:https?://|\bwww\.)[^\s<>\"'`\])}]+", re.IGNORECASE)
+HOST = re.compile(
+    r"(?:https?://)?(?:[^/?#@\s]*@)?(?:www\.)?((?:[\w-]+\.)+[^\W\d_][\w-]+)(?=[:/?#.,;!]|$)", re.IGNORECASE
+)
+REPOSITORY_URL = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:github\.com|gitlab\.com|codeberg\.org)/([A-Za-z0-9][\w.-]*)/([\w.-]*\w)", re.IGNORECASE
+)
+REPOSITORY_REFERENCE = re.compile(r"(?<![\w./-])([A-Za-z0-9][A-Za-z0-9-]{0,38})/([\w.-]{1,100})#\d+\b")
+TICKER = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6}(?:\.[A-Z])?)(?![\w$({\[])")
+HASHTAG = re.compile(r"(?<![\w&#/])#(\w*[^\W\d_]\w*)")
+HEX_COLOUR = re.compile(r"(?=.*\d)(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})")
+MENTION = re.compile(r"(?<![\w@/.+-])@([A-Za-z0-9_][A-Za-z0-9_-]{0,38})(?![\w@/-]|\.\w)")
+
+SHELL_VARIABLES = frozenset(
+    {"EDITOR", "HOME", "HOST", "LANG", "PAGER", "PATH", "PID", "PORT", "PWD", "SHELL", "TERM", "USER"}
+)
+"""Written like tickers in questions about computers."""
+
+PAGES_NOT_OWNERS = frozenset(
+    {"about", "apps", "blog", "collections", "contact", "customer-stories", "events", "explore", "features", "issues"}
+    | {"login", "marketplace", "notifications", "orgs", "organizations", "pricing", "pulls", "search", "settings"}
+    | {"site", "sponsors", "topics", "trending", "users"}
+)
+"""First parts of GitHub addresses that are not accounts."""
+
+NUMERIC_LABELS = frozenset({"CARDINAL", "DATE", "MONEY", "ORDINAL", "PERCENT", "QUANTITY", "TIME"})
+"""Labels of spaCy pipelines for figures, which are no entities to count."""
+
+COIN = "COIN"
+
+
+def _addressed(address: str) -> set[str]:
+    found: set[str] = set()
+    host = HOST.match(address)
+    if host:
+        found.add(f"DOMAIN:{host[1].lower()}")
+    repository = REPOSITORY_URL.match(address)
+    if repository and repository[1].lower() not in PAGES_NOT_OWNERS:
+        found.add("REPOSITORY:" + f"{repository[1]}/{repository[2]}".lower().removesuffix(".git"))
+    return found
+
+
+def _tickers(text: str) -> set[str]:
+    found: set[str] = set()
+    for ticker in TICKER.findall(text):
+        coin = ID_BY_SYMBOL.get(ticker.upper())
+        if coin:
+            found.update((f"TICKER:{ticker.upper()}", f"{COIN}:{coin}"))
+        elif ticker.isupper() and ticker not in SHELL_VARIABLES:
+            found.add(f"TICKER:{ticker}")
+    return found
+
+
+def spelled(text: str) -> set[str]:
+    """Entities that their spelling tells, as `TYPE:value`.
+
+    Tickers are upper case (`$AAPL`), or a known coin in any case (`$btc`, which is also a COIN). Hashtags, mentions,
+    domains and repositories are lower case. A repository needs its address or a reference (`owner/name#12`): a bare
+    `owner/name` is too often `and/or`.
+    """
+    found: set[str] = set()
+    for address in URL.findall(text):
+        found |= _addressed(address)
+    words = URL.sub(" ", text)
+    found |= _tickers(words)
+    found.update("REPOSITORY:" + f"{owner}/{name}".lower() for owner, name in REPOSITORY_REFERENCE.findall(words))
+    found.update(f"HASHTAG:{tag}" for tag in HASHTAG.findall(words.lower()) if not HEX_COLOUR.fullmatch(tag))
+    found.update(f"MENTION:{name}" for name in MENTION.findall(words.lower()))
+    return found
+
+
+def coin_patterns() -> list[dict[str, Any]]:
+    """The gazetteer as patterns of spaCy's `EntityRuler`."""
+    patterns: list[dict[str, Any]] = []
+    for coin in COINS:
+        patterns += [
+            {"label": COIN, "id": coin.id, "pattern": [{"LOWER": word} for word in name.split()]} for name in coin.names
+        ]
+        if coin.bare:
+            patterns.append({"label": COIN, "id": coin.id, "pattern": [{"TEXT": coin.symbol}]})
+    return patterns
+
+
+def coin_words() -> str:
+    """A regular expression that matches wherever a word of the gazetteer may stand, and costs little."""
+    names = {name for coin in COINS for name in coin.names}
+    symbols = {coin.symbol for coin in COINS if coin.bare}
+    return rf"(?i:\b(?:{'|'.join(sorted(names))})\b)|\b(?:{'|'.join(sorted(symbols))})\b"
+
+
+@cache
+def _gazetteer() -> "Pipeline":
+    import spacy
+
+    pipeline = spacy.blank("xx")
+    pipeline.add_pipe("entity_ruler").add_patterns(coin_patterns())  # type: ignore[attr-defined]
+    return pipeline
+
+
+@cache
+def _configured(model: str) -> "Pipeline":
+    import spacy
+
+    pipeline = spacy.load(model)
+    needed = {"tok2vec", "transformer", "ner", "entity_ruler", "span_ruler"}
+    pipeline.select_pipes(
+        enable=[name for name in pipeline.pipe_names if pipeline.get_pipe_meta(name).factory in needed]
+    )
+    return pipeline
+
+
+class Entities:
+    """Tickers, hashtags, mentions, domains, repositories, coins, and what the configured pipeline finds."""
+
+    name: ClassVar[str] = "entities"
+    inputs: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[Mapping[str, pa.Column]] = {
+        "entities": texts(
+            "Distinct entities as `TYPE:value`, sorted: TICKER, HASHTAG, MENTION, DOMAIN, REPOSITORY, COIN (CoinGecko "
+            "id), and the labels of the configured spaCy pipeline (PERSON, ORG, GPE, …)."
+        ),
+    }
+
+    def __init__(self, settings: Settings) -> None:
+        self._model = settings.spacy_model
+        self.version = f"rules {RULES_VERSION}, gazetteer (spaCy {installed('spacy')})"
+
+    def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
+        """The entities of each text, an empty list where there are none."""
+        values = texts.to_numpy(dtype=object)
+        found: list[set[str]] = [set() for _ in values]
+        for position in np.flatnonzero(texts.str.contains(SPELLED, regex=True).to_numpy(dtype=bool)):
+            found[position] |= spelled(values[position])
+        candidates = np.flatnonzero(texts.str.contains(coin_words(), regex=True).to_numpy(dtype=bool))
+        if candidates.size:
+            for position, document in zip(candidates, _gazetteer().pipe(values[candidates]), strict=True):
+                found[position].update(f"{COIN}:{entity.ent_id_}" for entity in document.ents)
+        if self._model and len(texts):
+            self._add_configured(self._model, values, found)
+        return pd.DataFrame({"entities": [sorted(one) for one in found]})
+
+    def _add_configured(self, model: str, values: np.ndarray, found: list[set[str]]) -> None:
+        rules = self.version.split("; ")[0]
+        try:
+            pipeline = _configured(model)
+        except (ImportError, OSError, ValueError) as error:
+            self.version = f"{rules}; {model} {UNAVAILABLE}"
+            log.error(
+                "PIPELINE_SPACY_MODEL=%s cannot be used, entities hold no persons, organisations and places: %s. "
+                "Name an installed pipeline (python -m spacy download %s) or its folder.",
+                model,
+                error,
+                model,
+            )
+            return
+        self.version = f"{rules}; {pipeline.meta['name']} {pipeline.meta['version']}"
+        for entities, document in zip(found, pipeline.pipe(values), strict=True):
+            entities.update(
+                f"{entity.label_}:{' '.join(entity.text.split())}"
+                for entity in document.ents
+                if entity.label_ not in NUMERIC_LABELS and entity.text.strip()
+            )

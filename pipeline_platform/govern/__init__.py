@@ -1,0 +1,1 @@
+"""Governing personal data: pseudonyms now; retention, erasure and audit belong here too."""

@@ -1,0 +1,264 @@
+"""The supervisor of `pipeline-platform up`: code server, Dagster UI and daemon as processes, until Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import httpx
+import orjson
+import psutil
+import yaml
+
+from pipeline_platform.launch.instance import command_instance
+from pipeline_platform.launch.runs import close_abandoned
+from pipeline_platform.settings import SettingsError
+
+READY_SECONDS = 120
+STOP_SECONDS = 15
+LOCATION = "pipeline_platform"
+
+
+class _StoppedError(Exception):
+    """Ctrl-C came before everything was up."""
+
+
+@dataclass
+class Supervisor:
+    """Runs the processes of the platform and stops them together; a context, one per home at a time.
+
+    Args:
+        home: `$PIPELINE_HOME`; each process logs to `logs/<name>.log` in it.
+        host, port: where the UI listens; port 0 takes a free one.
+        tell: told what happens, line by line.
+
+    Raises (on entry):
+        SettingsError: another one runs on this home, or the port is taken.
+    """
+
+    home: Path
+    host: str
+    port: int
+    tell: Callable[[str], None]
+    _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _lock: IO[bytes] | None = None
+
+    def __enter__(self) -> "Supervisor":
+        self.port = open_port(self.host, self.port)
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._state.with_name("up.lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SettingsError(
+                f"`pipeline-platform up` already runs on {self.home}{self._where()}; "
+                "stop it first, or set PIPELINE_HOME to another folder"
+            ) from None
+        self._stop_leftovers()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._lock is not None
+        self._state.unlink(missing_ok=True)
+        self._lock.close()
+
+    def run(self, ready: Callable[[str], None]) -> int:
+        """Start everything, call `ready` with the URL of the UI, and wait.
+
+        Returns:
+            0 after Ctrl-C or SIGTERM, 1 when a process ended by itself.
+
+        Raises:
+            SettingsError: a process did not come up; the message names its log.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stopping.set())
+        try:
+            self._close_abandoned_runs()
+            self._start_all()
+            ready(self._url)
+            return self._watch()
+        except _StoppedError:
+            return 0
+        finally:
+            self.tell("stopping")
+            _stop(process.pid for process in self._processes.values())
+
+    @property
+    def _state(self) -> Path:
+        return self.home / "dagster" / "up.json"
+
+    @property
+    def _url(self) -> str:
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def _start_all(self) -> None:
+        code_port = open_port("127.0.0.1", 0)
+        self._start("code-server", "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
+                    "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION)  # fmt: skip
+        self._wait("code-server", lambda: _listens("127.0.0.1", code_port))
+        workspace = self._workspace(code_port)
+        self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace))
+        self._start("daemon", "dagster-daemon", "run", "-w", str(workspace))
+        self._wait("webserver", self._ui_answers)
+
+    def _workspace(self, port: int) -> Path:
+        """One code server for UI and daemon: the definitions are loaded once, not once per process."""
+        server = {"host": "127.0.0.1", "port": port, "location_name": LOCATION}
+        path = self.home / "dagster" / "workspace.yaml"
+        path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+        return path
+
+    def _start(self, name: str, program: str, *arguments: str) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+        log = self._log(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            self._processes[name] = subprocess.Popen(
+                [str(Path(sys.executable).with_name(program)), *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C in the terminal reaches the supervisor alone, which then stops them in order.
+                start_new_session=True,
+            )
+        self._remember()
+        self.tell(f"{name} started, log: {log}")
+
+    def _log(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
+
+    def _remember(self) -> None:
+        """Note what runs, for the next `up` after a kill -9 of this one."""
+        state = {
+            "supervisor": os.getpid(),
+            "url": self._url,
+            "processes": {
+                process.pid: psutil.Process(process.pid).create_time() for process in self._processes.values()
+            },
+        }
+        self._state.write_bytes(orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS))
+
+    def _remembered(self) -> dict[str, Any]:
+        try:
+            return dict(orjson.loads(self._state.read_bytes()))
+        except (OSError, ValueError):
+            return {}
+
+    def _where(self) -> str:
+        state = self._remembered()
+        return f", at {state['url']} (process {state['supervisor']})" if state else ""
+
+    def _stop_leftovers(self) -> None:
+        """Stop what an `up` left behind that could not stop it itself."""
+        left = []
+        for number, created in self._remembered().get("processes", {}).items():
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(int(number))
+                if process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE:
+                    left.append(process.pid)
+        if left:
+            self.tell(f"stopping {len(left)} processes of an earlier `up` that was killed")
+            _stop(left)
+        self._state.unlink(missing_ok=True)
+
+    def _close_abandoned_runs(self) -> None:
+        with command_instance(self.home) as instance:
+            for run_id in close_abandoned(instance, self.home):
+                self.tell(f"run {run_id[:8]} of a command that was killed is now marked as failed")
+
+    def _ui_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self._url}/server_info", trust_env=False).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def _wait(self, name: str, answers: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not answers():
+            ended = self._processes[name].poll() is not None
+            if ended or time.monotonic() > deadline:
+                what = "ended" if ended else f"did not answer within {READY_SECONDS} s"
+                raise SettingsError(f"{name} {what}; see {self._log(name)}")
+            if self._stopping.wait(0.2):
+                raise _StoppedError
+
+    def _watch(self) -> int:
+        while not self._stopping.wait(1):
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    self.tell(f"{name} ended with code {process.returncode}; see {self._log(name)}")
+                    return 1
+        return 0
+
+
+def _stop(leaders: Iterable[int]) -> None:
+    """End process groups, by force after a while; the runs of the code server are in its group."""
+    groups = list(leaders)
+    _signal(groups, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(_alive(group) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    _signal([group for group in groups if _alive(group)], signal.SIGKILL)
+
+
+def _signal(groups: list[int], number: signal.Signals) -> None:
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+
+def _alive(group: int) -> bool:
+    """Whether a process of the group still does something; zombies are collected where they are ours."""
+    with suppress(ChildProcessError):
+        os.waitpid(group, os.WNOHANG)
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return any(_member(process, group) for process in psutil.process_iter())
+
+
+def _member(process: psutil.Process, group: int) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def open_port(host: str, port: int) -> int:
+    """`port`, or a free one for 0.
+
+    Raises:
+        SettingsError: another program listens there, or this machine has no such address.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address[:2], family=family) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise SettingsError(
+            f"nothing can listen on {host}:{port} ({error.strerror}); "
+            "choose another --port (0 takes a free one) or --host"
+        ) from None

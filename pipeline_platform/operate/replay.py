@@ -1,0 +1,60 @@
+"""Replaying dead letters: each is fetched again; what succeeds is healed, what fails stays with its new error."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline_platform.operate.intake import take_in
+from pipeline_platform.settings import source_settings
+from pipeline_platform.sources.registry import source_named
+from pipeline_platform.storage.stores import Stores
+from pipeline_platform.storage.warehouse import DeadLetter
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Outcome of one letter: healed, or the error that keeps it open."""
+
+    letter: DeadLetter
+    healed: bool
+    error: str | None
+    records: int
+
+
+def replay(
+    stores: Stores,
+    *,
+    run_id: str,
+    source: str | None = None,
+    ids: list[int] | None = None,
+    progress: Callable[[Replayed], object],
+) -> list[Replayed]:
+    """Fetch again what open dead letters owe.
+
+    Args:
+        stores: where letters and raw tables are.
+        run_id: kept with what is fetched.
+        source: letters of this source only.
+        ids: these letters only.
+        progress: told of each outcome.
+    """
+    outcomes = []
+    for letter in stores.warehouse.dead_letters(source=source):
+        if ids and letter.id not in ids:
+            continue
+        outcome = _replay_one(stores, letter, run_id)
+        progress(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _replay_one(stores: Stores, letter: DeadLetter, run_id: str) -> Replayed:
+    try:
+        source = source_named(letter.source)
+        stream = next(stream for stream in source.streams if stream.name == letter.stream)
+    except (KeyError, StopIteration):
+        return Replayed(letter, healed=False, error=f"{letter.source}/{letter.stream} is no longer a source", records=0)
+    if letter.target not in stream.targets(source_settings(source)):
+        return Replayed(letter, healed=False, error="the target is no longer on the watch list", records=0)
+    intake = take_in(stores, source, stream, letter.window, run_id=run_id, targets=[letter.target])
+    error = str(intake.failures[0].error) if intake.failures else None
+    return Replayed(letter, healed=error is None, error=error, records=intake.collected.records)

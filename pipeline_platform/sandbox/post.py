@@ -1,0 +1,137 @@
+"""A planted post, its place in the world and its ids; and the other things that are planted."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+SERIES = {"p": ("reddit", "post"), "c": ("reddit", "comment"), "a": ("rss", "article"), "i": ("github", "issue")}
+"""Code in the key of a post -> (source, kind)."""
+
+FIRST_NUMBERED_DAY = date(2015, 1, 1)
+NUMBERS_A_DAY = 1000
+"""Issue numbers of one repository and day; issues take the lower ones, from 600 on they are free for pull requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One planted piece of text; the same story can show up in several upstreams.
+
+    Attributes:
+        key: stable and unique, `2026-11-22-p003-00017`; `World.post` finds it again.
+        source, channel, kind: upstream; subreddit, feed or repository; post, comment, article or issue.
+        author: account name.
+        title, text: plain text; title is None for comments, both are "" where `flaw` is `title_or_text`.
+        created_at: aware UTC, whole seconds; far in the future where `flaw` is `created_at_not_in_future`.
+        shown_at: when the upstream begins to show it; equals `created_at` of sound posts. Listings order by it.
+        score, replies: votes and replies.
+        url: permalink.
+        number: serial number in its upstream: id of Reddit in base 36, issue number of GitHub.
+        parent: for comments, key of the post.
+        flaw: None, or the rule this row breaks on purpose; `malformed` is for the upstream to garble (wrong types).
+        duplicate_of, similarity: key of the post it repeats, word for word (`exact`) or nearly (`near`).
+        topic, tone, language: what it is about, `positive`, `negative` or `neutral`, and ISO 639-1 code.
+    """
+
+    key: str
+    source: str
+    channel: str
+    kind: str
+    author: str
+    title: str | None
+    text: str
+    created_at: datetime
+    shown_at: datetime
+    score: int
+    replies: int
+    url: str
+    number: int
+    parent: str | None
+    flaw: str | None
+    duplicate_of: str | None
+    similarity: str | None
+    topic: str
+    tone: str
+    language: str
+
+    @property
+    def upstream_id(self) -> str:
+        """Id in the upstream: Reddit fullname (`t3_…`, `t1_…`), guid of the feed entry, issue number."""
+        if self.kind == "article":
+            return self.key
+        if self.kind == "issue":
+            return str(self.number)
+        return f"{'t3' if self.kind == 'post' else 't1'}_{base36(self.number)}"
+
+    @property
+    def document_id(self) -> str:
+        """Id that the platform gives it.
+
+        `reddit:t3_…`, `rss:feeds/<feed>.xml:<guid>`, `github:<owner/name>:issue:<number>`.
+        """
+        if self.kind == "issue":
+            return f"github:{self.channel}:issue:{self.number}"
+        if self.kind == "article":
+            return f"rss:feeds/{self.channel}.xml:{self.upstream_id}"
+        return f"{self.source}:{self.upstream_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """An hour of a day in which one channel says `factor` times as much as usual, all of it about `topic`."""
+
+    day: date
+    hour: int
+    source: str
+    channel: str
+    topic: str
+    factor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedRow:
+    """A row that an upstream broke on purpose: record id, the rule it breaks, and its day if known."""
+
+    source: str
+    record_id: str
+    rule: str
+    day: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of post number `k` of a series in a channel (by number) on a day."""
+
+    series: str
+    channel: int
+    day: date
+    k: int
+
+    @property
+    def key(self) -> str:
+        """Key of the post."""
+        return f"{self.day.isoformat()}-{self.series}{self.channel:03d}-{self.k:05d}"
+
+    @classmethod
+    def of(cls, key: str) -> "Slot":
+        """The slot of the post with this key; raises ValueError for what is no key."""
+        slot = cls(key[11:12], int(key[12:-6]), date.fromisoformat(key[:10]), int(key[-5:]))
+        if slot.key != key or slot.series not in SERIES:
+            raise ValueError(f"{key!r} is no key of a post")
+        return slot
+
+    @property
+    def number(self) -> int:
+        """Serial number of the post in its upstream."""
+        days = (self.day - FIRST_NUMBERED_DAY).days
+        if self.series == "i":
+            return days * NUMBERS_A_DAY + self.k + 1
+        return (days * 4096 + self.channel) * 16384 + self.k
+
+
+def base36(number: int) -> str:
+    """`number` (not negative) in lower-case base 36, as Reddit writes ids."""
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+        if not number:
+            return digits

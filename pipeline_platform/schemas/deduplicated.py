@@ -1,0 +1,71 @@
+"""Tables of the deduplicated layer: all sources of a kind together, every document with its cluster of copies."""
+
+import pandas as pd
+import pandera.pandas as pa
+
+from pipeline_platform.schemas.columns import between, flag, not_blank, one_of, real, text
+from pipeline_platform.schemas.kinds import KINDS
+from pipeline_platform.schemas.table import Table, schema_of
+from pipeline_platform.sources.base import Kind
+
+METHODS = ("none", "exact", "url")
+"""How a copy was found: equal content hash, or the same article address; `none` for what is no copy."""
+
+DEDUPLICATED_DOCUMENTS: dict[str, pa.Column] = {
+    **KINDS["documents"].columns,
+    "cluster_id": text("Id of the document that the copies of this one are copies of; its own id if it is none."),
+    "is_canonical": flag("The document to count and to read: no copy of an earlier one."),
+    "duplicate_of": text("The document this is a copy of, at most the look-back earlier.", not_blank(), nullable=True),
+    "similarity": real(
+        "Share of the content in common with `duplicate_of`; null when canonical or not measured.",
+        between(0, 1, "similarity_in_range"),
+        unit="ratio",
+    ),
+    "method": text("How the copy was found.", one_of(METHODS, "known_method")),
+}
+
+
+def _canonical_is_no_copy(frame: pd.DataFrame) -> pd.Series:
+    own = (frame["cluster_id"] == frame["document_id"]) & frame["duplicate_of"].isna() & (frame["method"] == "none")
+    copy = (frame["cluster_id"] == frame["duplicate_of"]).fillna(False) & (frame["method"] != "none")
+    return own.where(frame["is_canonical"], copy & (frame["duplicate_of"] != frame["document_id"]))
+
+
+CLUSTER_RULES = (
+    pa.Check(
+        _canonical_is_no_copy,
+        name="cluster_consistent",
+        error="is_canonical, cluster_id, duplicate_of and method must tell the same",
+    ),
+)
+
+
+def deduplicated_table(kind: Kind) -> Table:
+    """The table of a kind: documents with their clusters, everything else one row per key."""
+    schema = KINDS[kind]
+    documents = kind == "documents"
+    told = "copies found and named" if documents else "newest capture per key"
+    return Table(
+        layer="deduplicated",
+        name=kind,
+        description=f"{schema.description} All sources together, {told}.",
+        schema=schema_of(
+            f"deduplicated/{kind}",
+            DEDUPLICATED_DOCUMENTS if documents else schema.columns,
+            *schema.rules,
+            *(CLUSTER_RULES if documents else ()),
+            key=(schema.key,),
+        ),
+        key=(schema.key,),
+        # The enriched documents have these columns and more, under the same name.
+        published=not documents,
+        tags={"kind": kind},
+    )
+
+
+def deduplicated_tables() -> list[Table]:
+    """One table per kind that a registered stream delivers."""
+    # The catalogue imports every source; whoever needs the columns alone gets them without.
+    from pipeline_platform.schemas.catalog import kinds_in_use
+
+    return [deduplicated_table(kind) for kind in KINDS if kind in kinds_in_use()]

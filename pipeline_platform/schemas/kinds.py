@@ -1,0 +1,254 @@
+"""The canonical kinds: what a cleaned row of each kind looks like, whatever source it came from.
+
+`parse` of a stream returns a dict with the columns of its kind, less those that the platform fills in for every kind
+(`PLATFORM_COLUMNS`). `author` is given as the raw name or id and leaves this doorway only as a keyed pseudonym.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pandera.pandas as pa
+
+from pipeline_platform.schemas.columns import (
+    above,
+    at_least,
+    between,
+    day,
+    flag,
+    integer,
+    not_blank,
+    one_of,
+    real,
+    stamp,
+    text,
+    texts,
+)
+from pipeline_platform.sources.base import Kind
+
+CLOCK_SKEW = pd.Timedelta(minutes=10)
+"""How far an upstream's clock may run ahead of ours before an event counts as lying in the future."""
+
+DOCUMENT_KINDS = ("post", "comment", "tweet", "article", "story", "issue")
+ASSET_CLASSES = ("crypto", "equity", "index", "currency", "fund", "commodity")
+BAR_INTERVALS = ("1m", "5m", "15m", "30m", "1h", "4h", "4d", "1d", "1w")
+EVENT_TYPES = ("commit", "pull_request", "issue", "star", "release")
+
+PLATFORM_COLUMNS = ("source", "stream", "fetched_at", "event_date")
+"""Filled in from the raw envelope, for every kind."""
+
+
+def _platform() -> dict[str, pa.Column]:
+    return {
+        "source": text("Source the row came from."),
+        "stream": text("Stream (raw table) the row came from."),
+        "fetched_at": stamp("When the newest capture of the record was received."),
+        "event_date": day(),
+    }
+
+
+def not_in_future(column: str) -> pa.Check:
+    """`column` is not later than the moment the record was received, give or take clock skew."""
+    return pa.Check(
+        lambda frame: frame[column] <= frame["fetched_at"] + CLOCK_SKEW,
+        name=f"{column}_not_in_future",
+        error=f"{column} must not lie after the moment the record was received",
+    )
+
+
+def has_title_or_text(frame: pd.DataFrame) -> pd.Series:
+    """True where the title or the text has a visible character."""
+    written = (frame["title"].fillna("") + frame["text"].fillna("")).str.strip()
+    return (written.str.len() > 0) | frame["is_deleted"]
+
+
+def _score_not_negative(frame: pd.DataFrame) -> pd.Series:
+    return ((frame["score"] >= 0) | (frame["kind"] == "comment")).fillna(True)
+
+
+def _low_is_lowest(frame: pd.DataFrame) -> pd.Series:
+    return ((frame["low"] <= frame["open"]) & (frame["low"] <= frame["close"])).fillna(True)
+
+
+def _high_is_highest(frame: pd.DataFrame) -> pd.Series:
+    return ((frame["high"] >= frame["open"]) & (frame["high"] >= frame["close"])).fillna(True)
+
+
+DOCUMENTS: dict[str, pa.Column] = {
+    "document_id": text("Readable id, `reddit:t3_abc123`; the record id of the raw row.", not_blank()),
+    "kind": text("What sort of document.", one_of(DOCUMENT_KINDS, "known_kind")),
+    "channel": text("Where it was said: subreddit, feed, repository.", nullable=True),
+    "author_id": text("Keyed pseudonym of the author, never the name.", nullable=True),
+    "title": text("Title, plain text.", nullable=True),
+    "text": text("Body, plain text without markup.", nullable=True),
+    "url": text("Address of the document.", nullable=True),
+    "canonical_url": text("`url` without tracking parameters, fragment and needless differences.", nullable=True),
+    "image_url": text("Address of the main picture.", nullable=True),
+    "category": text("Category given by the upstream: flair, section, first tag or label.", nullable=True),
+    "created_at": stamp("When the author published it."),
+    "language_declared": text("Language the upstream declares, BCP 47.", nullable=True),
+    "score": integer("Votes as shown by the upstream.", unit="votes"),
+    "replies": integer("Replies or comments.", at_least(0, "replies_not_negative"), unit="documents"),
+    "shares": integer("Shares, reposts or forwards.", at_least(0, "shares_not_negative"), unit="shares"),
+    "likes": integer("Likes.", at_least(0, "likes_not_negative"), unit="likes"),
+    "views": integer("Views.", at_least(0, "views_not_negative"), unit="views"),
+    "is_deleted": flag("The upstream says the author or a moderator removed it."),
+    "is_adult": flag("The upstream marks it as adult content."),
+    "content_hash": text("Hash of the normalised title and text; equal for equal documents.", not_blank()),
+    **_platform(),
+}
+DOCUMENT_RULES = (
+    pa.Check(has_title_or_text, name="title_or_text", error="title and text are both blank"),
+    pa.Check(_score_not_negative, name="score_not_negative", error="only comments may have a negative score"),
+    not_in_future("created_at"),
+)
+
+MARKET_BARS: dict[str, pa.Column] = {
+    "bar_id": text("Readable id, `coingecko:bitcoin:usd:1d:2026-11-22`.", not_blank()),
+    "symbol": text("Symbol as the source names the asset.", not_blank()),
+    "asset_class": text("What is traded.", one_of(ASSET_CLASSES, "known_asset_class")),
+    "interval": text("Length of the bar.", one_of(BAR_INTERVALS, "known_interval")),
+    "opened_at": stamp("Start of the bar."),
+    "open": real("First price.", above(0, "price_positive"), unit="currency"),
+    "high": real("Highest price.", above(0, "price_positive"), unit="currency"),
+    "low": real("Lowest price.", above(0, "price_positive"), unit="currency"),
+    "close": real("Last price.", above(0, "price_positive"), unit="currency", nullable=False),
+    "volume": real(
+        "Traded volume of the bar, or of 24 h for crypto.", at_least(0, "volume_not_negative"), unit="currency"
+    ),
+    "market_cap": real("Market capitalisation.", at_least(0, "market_cap_not_negative"), unit="currency"),
+    "currency": text("ISO 4217 or crypto code of the prices, upper case.", not_blank()),
+    "adjusted_close": real("Close adjusted for splits and dividends.", above(0, "price_positive"), unit="currency"),
+    **_platform(),
+}
+MARKET_RULES = (
+    pa.Check(_low_is_lowest, name="ohlc_low", error="low lies above open or close"),
+    pa.Check(_high_is_highest, name="ohlc_high", error="high lies below open or close"),
+    not_in_future("opened_at"),
+)
+
+
+def _weather() -> dict[str, pa.Column]:
+    return {
+        "location": text("Place name as watched.", not_blank()),
+        "country": text("ISO 3166-1 alpha-2 code.", nullable=True),
+        "lat": real("Latitude.", between(-90, 90, "latitude_in_range"), unit="degrees", nullable=False),
+        "lon": real("Longitude.", between(-180, 180, "longitude_in_range"), unit="degrees", nullable=False),
+        "temperature_c": real("Air temperature.", between(-95, 65, "temperature_plausible"), unit="°C", nullable=False),
+        "feels_like_c": real("Perceived temperature.", between(-110, 80, "temperature_plausible"), unit="°C"),
+        "pressure_hpa": real("Pressure at sea level.", between(850, 1100, "pressure_plausible"), unit="hPa"),
+        "humidity_pct": real("Relative humidity.", between(0, 100, "percent"), unit="%"),
+        "wind_speed_mps": real("Wind speed.", between(0, 120, "wind_plausible"), unit="m/s"),
+        "wind_gust_mps": real("Gusts.", between(0, 150, "wind_plausible"), unit="m/s"),
+        "wind_direction_deg": real("Direction the wind comes from.", between(0, 360, "degrees"), unit="degrees"),
+        "clouds_pct": real("Cloud cover.", between(0, 100, "percent"), unit="%"),
+        "visibility_m": real("Visibility.", at_least(0, "visibility_not_negative"), unit="m"),
+        "condition": text("Main condition: Clear, Clouds, Rain, Snow, …", nullable=True),
+        "condition_code": integer("Condition code of the upstream."),
+    }
+
+
+WEATHER_OBSERVATIONS: dict[str, pa.Column] = {
+    "observation_id": text("Readable id, `openweather:52.52,13.41:2026-11-22T10:00:00Z`.", not_blank()),
+    **_weather(),
+    "observed_at": stamp("When it was measured."),
+    "rain_1h_mm": real("Rain of the last hour; 0 when dry.", at_least(0, "rain_not_negative"), unit="mm"),
+    "snow_1h_mm": real("Snow of the last hour; 0 when none.", at_least(0, "snow_not_negative"), unit="mm"),
+    **_platform(),
+}
+WEATHER_OBSERVATION_RULES = (not_in_future("observed_at"),)
+
+WEATHER_FORECASTS: dict[str, pa.Column] = {
+    "forecast_id": text("Readable id: source, place, issue time and valid time.", not_blank()),
+    **_weather(),
+    "issued_at": stamp("When the forecast was received, to the hour; its event time."),
+    "valid_at": stamp("The moment it is for."),
+    "rain_3h_mm": real("Rain of the three hours; 0 when dry.", at_least(0, "rain_not_negative"), unit="mm"),
+    "snow_3h_mm": real("Snow of the three hours; 0 when none.", at_least(0, "snow_not_negative"), unit="mm"),
+    "precipitation_probability": real("Probability of precipitation.", between(0, 1, "probability")),
+    **_platform(),
+}
+WEATHER_FORECAST_RULES = (not_in_future("issued_at"),)
+
+REPOSITORIES: dict[str, pa.Column] = {
+    "snapshot_id": text("Readable id, `github:owner/name:2026-11-22`.", not_blank()),
+    "repository": text("`owner/name`.", not_blank()),
+    "description": text("What the repository says it is.", nullable=True),
+    "language": text("Main programming language.", nullable=True),
+    "licence": text("SPDX id.", nullable=True),
+    "topics": texts("Topics.", nullable=True),
+    "stars": integer("Stargazers.", at_least(0, "counter_not_negative"), unit="accounts", nullable=False),
+    "forks": integer("Forks.", at_least(0, "counter_not_negative"), unit="repositories", nullable=False),
+    "watchers": integer("Subscribers.", at_least(0, "counter_not_negative"), unit="accounts"),
+    "open_issues": integer("Open issues and pull requests.", at_least(0, "counter_not_negative"), unit="issues"),
+    "size_kb": integer("Size.", at_least(0, "counter_not_negative"), unit="kB"),
+    "is_fork": flag("It is a fork."),
+    "is_archived": flag("It is archived."),
+    "repository_created_at": stamp("When it was created.", nullable=True),
+    "pushed_at": stamp("Last push; null when empty.", nullable=True),
+    "observed_at": stamp("When it was observed."),
+    **_platform(),
+}
+REPOSITORY_RULES = (not_in_future("observed_at"),)
+
+REPO_EVENTS: dict[str, pa.Column] = {
+    "event_id": text("Readable id, `github:owner/name:commit:<sha>`.", not_blank()),
+    "repository": text("`owner/name`.", not_blank()),
+    "event_type": text("What happened.", one_of(EVENT_TYPES, "known_event_type")),
+    "author_id": text("Keyed pseudonym of the author, never the name.", nullable=True),
+    "title": text("Title, or first line of the commit message.", nullable=True),
+    "text": text("Body.", nullable=True),
+    "url": text("Address.", nullable=True),
+    "number": integer("Number of the issue or pull request.", above(0, "number_positive")),
+    "state": text("open, closed, merged; null for commits.", nullable=True),
+    "labels": texts("Labels.", nullable=True),
+    "comments": integer("Comments.", at_least(0, "counter_not_negative"), unit="comments"),
+    "occurred_at": stamp("When it happened (commit date, or creation of the issue or pull request)."),
+    "updated_at": stamp("Last change.", nullable=True),
+    "closed_at": stamp("When it was closed or merged.", nullable=True),
+    **_platform(),
+}
+REPO_EVENT_RULES = (not_in_future("occurred_at"),)
+
+TRENDING: dict[str, pa.Column] = {
+    "trend_id": text("Readable id: source, list, day and name.", not_blank()),
+    "list_name": text("Which list: a place, a language, a topic.", not_blank()),
+    "rank": integer("Place in the list, 1 is first.", above(0, "rank_positive"), nullable=False),
+    "name": text("What is trending: a repository, a coin, a hashtag.", not_blank()),
+    "volume": real("Strength as the upstream gives it: stars, posts, searches.", at_least(0, "volume_not_negative")),
+    "url": text("Address.", nullable=True),
+    "observed_at": stamp("When the list was observed."),
+    **_platform(),
+}
+TRENDING_RULES = (not_in_future("observed_at"),)
+
+
+@dataclass(frozen=True)
+class KindSchema:
+    """Columns and frame-wide rules of a kind, its key, and the column that tells the event time."""
+
+    columns: dict[str, pa.Column]
+    rules: tuple[pa.Check, ...]
+    key: str
+    event_time: str
+    description: str
+
+
+KINDS: dict[Kind, KindSchema] = {
+    "documents": KindSchema(
+        DOCUMENTS, DOCUMENT_RULES, "document_id", "created_at", "Posts, comments, articles, stories and issues."
+    ),
+    "market_bars": KindSchema(MARKET_BARS, MARKET_RULES, "bar_id", "opened_at", "Prices and volumes per interval."),
+    "weather_observations": KindSchema(
+        WEATHER_OBSERVATIONS, WEATHER_OBSERVATION_RULES, "observation_id", "observed_at", "Measured weather."
+    ),
+    "weather_forecasts": KindSchema(
+        WEATHER_FORECASTS, WEATHER_FORECAST_RULES, "forecast_id", "issued_at", "Forecast weather."
+    ),
+    "repositories": KindSchema(
+        REPOSITORIES, REPOSITORY_RULES, "snapshot_id", "observed_at", "Daily counters of repositories."
+    ),
+    "repo_events": KindSchema(
+        REPO_EVENTS, REPO_EVENT_RULES, "event_id", "occurred_at", "Commits, pull requests, issues, stars, releases."
+    ),
+    "trending": KindSchema(TRENDING, TRENDING_RULES, "trend_id", "observed_at", "Ranked lists of what is popular."),
+}

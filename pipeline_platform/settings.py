@@ -1,0 +1,136 @@
+"""The only reader of the environment. Every setting is `PIPELINE_<NAME>`, nested with `__`, also read from `.env`.
+
+`Settings` holds what concerns the platform; the settings of a source are declared by the source and read here by
+`source_settings`. A wrong value ends in a `SettingsError` that names the variable and says how to mend it.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
+
+from pipeline_platform.sources.base import Source
+
+PREFIX = "PIPELINE_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names the variable and what to do."""
+
+
+class Settings(BaseSettings):
+    """Settings of the platform."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path(".pipeline"), description="Folder of everything the platform keeps.")
+    mode: Literal["demo", "live"] = Field(
+        "demo", description="`demo` reads the built-in sandbox, `live` the real upstreams."
+    )
+    postgres_url: SecretStr | None = Field(None, description="PostgreSQL; an embedded server is started if unset.")
+    redis_url: SecretStr | None = Field(None, description="Redis; an embedded server is started if unset.")
+    lake_url: str | None = Field(None, description="Delta Lake: a path or s3://…; `$PIPELINE_HOME/lake` if unset.")
+    sandbox_url: str | None = Field(None, description="A running sandbox for demo mode; started if unset.")
+    start_date: date = Field(date(2026, 1, 1), description="First day of the partitions.")
+    pseudonym_key: SecretStr | None = Field(
+        None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."
+    )
+    dedup_lookback_days: int = Field(3, ge=0, le=90, description="Days before a partition in which copies are sought.")
+    sentiment_model: str | None = Field(
+        None, description="Hugging Face model (hub name or folder) to score sentiment beside VADER."
+    )
+    spacy_model: str | None = Field(None, description="Installed spaCy pipeline to find entities with.")
+
+    @property
+    def lake_location(self) -> str:
+        """Where the lake is: `lake_url`, or a folder of `home`."""
+        return self.lake_url or str(self.home.absolute() / "lake")
+
+    @property
+    def exports_path(self) -> Path:
+        """Folder of the exported Parquet data sets."""
+        return self.home.absolute() / "exports"
+
+    @property
+    def first_moment(self) -> datetime:
+        """Start of the first partition."""
+        return datetime(self.start_date.year, self.start_date.month, self.start_date.day, tzinfo=UTC)
+
+
+def _explain(prefix: str, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = prefix + "__".join(str(part) for part in problem["loc"][:1]).upper()
+        lines.append(f"{name}: {problem['msg']}")
+    return _wrong(lines)
+
+
+def _explain_unreadable(prefix: str, error: UnreadableValue) -> str:
+    found = re.search(r'field "(\w+)"', str(error))
+    name = f"{prefix}{found[1].upper()}" if found else f"{prefix}…"
+    return _wrong([f"""{name}: is not JSON; write a list as ["one", "two"], with double quotes"""])
+
+
+def _wrong(lines: list[str]) -> str:
+    return "wrong settings:\n  " + "\n  ".join(lines) + "\nSee .env.example for every setting and its form."
+
+
+def load_settings() -> Settings:
+    """The settings of the platform from the environment and `.env`.
+
+    Raises:
+        SettingsError: a value is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(PREFIX, error)) from None
+
+
+def source_settings(source: Source) -> Any:
+    """The settings of `source` from `PIPELINE_<SOURCE>__*`, an instance of `source.settings`.
+
+    Raises:
+        SettingsError: a value is wrong; the message names the variable and never shows the value of a secret.
+    """
+    prefix = f"{PREFIX}{source.name.upper()}__"
+    reader = type(
+        f"{source.settings.__name__}FromEnvironment",
+        (BaseSettings,),
+        {
+            "__annotations__": {name: field.annotation for name, field in source.settings.model_fields.items()},
+            **source.settings.model_fields,
+            "model_config": SettingsConfigDict(env_prefix=prefix, env_file=".env", extra="ignore"),
+        },
+    )
+    try:
+        return source.settings(**reader().model_dump(exclude_unset=True))
+    except ValidationError as error:
+        raise SettingsError(_explain(prefix, error)) from None
+    except UnreadableValue as error:
+        raise SettingsError(_explain_unreadable(prefix, error)) from None
+
+
+def missing_credentials(source: Source) -> list[str]:
+    """Names of the required settings of `source` that are not set."""
+    settings = source_settings(source)
+    return [
+        f"PIPELINE_{source.name.upper()}__{credential.setting.upper()}"
+        for credential in source.credentials
+        if credential.required and not getattr(settings, credential.setting)
+    ]
+
+
+def known_variables(sources: Iterable[Source]) -> set[str]:
+    """Names of every environment variable the platform reads."""
+    names = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    for source in sources:
+        names |= {f"{PREFIX}{source.name.upper()}__{field.upper()}" for field in source.settings.model_fields}
+    return names

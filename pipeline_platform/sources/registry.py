@@ -1,0 +1,26 @@
+"""Every source the platform knows: add a source by one import and one line here."""
+
+from pipeline_platform.sources import coingecko, github, openweather, reddit, rss
+from pipeline_platform.sources.base import Source, Stream
+
+SOURCES: tuple[Source, ...] = (
+    reddit.SOURCE,
+    rss.SOURCE,
+    github.SOURCE,
+    coingecko.SOURCE,
+    openweather.SOURCE,
+)
+
+
+def source_named(name: str) -> Source:
+    """The source called `name`; raises KeyError with the known names."""
+    for source in SOURCES:
+        if source.name == name:
+            return source
+    known = ", ".join(source.name for source in SOURCES)
+    raise KeyError(f"no source is called {name!r}; known sources: {known}")
+
+
+def all_streams() -> list[tuple[Source, Stream]]:
+    """Every stream with its source, in registry order."""
+    return [(source, stream) for source in SOURCES for stream in source.streams]

@@ -1,0 +1,256 @@
+"""The lake: every table as a Delta table partitioned by `event_date`, on disk or on S3.
+
+Two ways to write: `merge` for raw tables (a record is never lost, a newer capture replaces an older one) and `replace`
+for everything downstream (the rows of a span of days become exactly these rows). Both are one atomic commit, both
+commit nothing when nothing changed, and both repeat themselves when another writer committed in between.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import orjson
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.compute as compute
+import pyarrow.fs as fs
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from pipeline_platform.schemas.table import Table
+
+log = logging.getLogger(__name__)
+
+REDATED_DAYS = 30
+"""A feed may move the date of an entry it showed before; within this many days the move is seen and followed."""
+
+
+class LakeError(Exception):
+    """The lake cannot be used as asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did, in records."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+_until_alone = retry(
+    retry=retry_if_exception_type(CommitFailedError),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    stop=stop_after_attempt(20),
+    reraise=True,
+)
+
+
+class Lake:
+    """The tables under one location.
+
+    Args:
+        location: a folder or an object store URL (`s3://bucket/prefix`).
+        mode: `demo` or `live`; the first use marks the lake with it, and a lake is never opened in the other mode.
+        storage_options: passed to delta-rs for object stores.
+
+    Raises:
+        LakeError: the lake holds data of the other mode.
+    """
+
+    def __init__(self, location: str, *, mode: str, storage_options: dict[str, str] | None = None) -> None:
+        self.location = location.rstrip("/")
+        self.mode = mode
+        self.storage_options = storage_options
+        self._refuse_other_mode()
+
+    def _refuse_other_mode(self) -> None:
+        files, root = (
+            fs.FileSystem.from_uri(self.location) if "://" in self.location else (fs.LocalFileSystem(), self.location)
+        )
+        marker = f"{root}/lake.json"
+        if files.get_file_info(marker).type == fs.FileType.File:
+            with files.open_input_stream(marker) as stream:
+                held = orjson.loads(stream.read())["mode"]
+            if held != self.mode:
+                raise LakeError(
+                    f"the lake at {self.location} holds {held} data and PIPELINE_MODE is {self.mode}; sandbox rows "
+                    f"and real rows never mix. Set PIPELINE_MODE={held}, or PIPELINE_HOME to another folder "
+                    "(PIPELINE_LAKE_URL to another place)."
+                )
+            return
+        files.create_dir(root, recursive=True)
+        with files.open_output_stream(marker) as stream:
+            stream.write(orjson.dumps({"mode": self.mode}))
+
+    def address(self, table: Table) -> str:
+        """Where a table lies."""
+        return f"{self.location}/{table.path}"
+
+    def open(self, table: Table) -> DeltaTable | None:
+        """The Delta table, None when it was never written."""
+        try:
+            return DeltaTable(self.address(table), storage_options=self.storage_options)
+        except TableNotFoundError:
+            return None
+
+    def version(self, table: Table) -> int | None:
+        """Version of the newest commit, None when the table was never written."""
+        opened = self.open(table)
+        return None if opened is None else opened.version()
+
+    def read(
+        self, table: Table, first: date | None = None, last: date | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """Rows with `first <= event_date <= last` in the types of the schema; no rows when there is no table."""
+        return self.read_arrow(table, first, last, columns).to_pandas(types_mapper=pd.ArrowDtype)
+
+    def read_arrow(
+        self, table: Table, first: date | None = None, last: date | None = None, columns: list[str] | None = None
+    ) -> arrow.Table:
+        """As `read`, in Arrow."""
+        schema = arrow_schema(table, columns)
+        opened = self.open(table)
+        if opened is None:
+            return schema.empty_table()
+        found = opened.to_pyarrow_table(columns=schema.names, filters=_between(first, last) or None)
+        return found.select(schema.names).cast(schema)
+
+    def merge(self, table: Table, frame: pd.DataFrame) -> Merged:
+        """Add the records of a raw table that are new, replace those whose payload changed, leave the others.
+
+        Args:
+            table: a raw table, keyed by `record_id`.
+            frame: rows in its schema; of several captures of one record the newest counts.
+        """
+        if frame.empty:
+            return Merged(0, 0, 0)
+        newest = frame.sort_values("fetched_at", kind="stable").drop_duplicates("record_id", keep="last")
+        return self._merge(table, to_arrow(table, newest))
+
+    @_until_alone
+    def _merge(self, table: Table, rows: arrow.Table) -> Merged:
+        opened = self._open_or_create(table)
+        days = compute.min_max(rows["event_date"])
+        first = days["min"].as_py() - timedelta(days=REDATED_DAYS)
+        last = days["max"].as_py() + timedelta(days=REDATED_DAYS)
+        known = opened.to_pyarrow_table(columns=["record_id", "payload_hash"], filters=_between(first, last))
+        same = compute.is_in(_identity(rows), _identity(known))
+        changed = rows.filter(compute.invert(same))
+        if changed.num_rows == 0:
+            return Merged(0, 0, rows.num_rows)
+        updated = compute.sum(compute.is_in(changed["record_id"], known["record_id"].combine_chunks())).as_py()
+        (
+            opened.merge(
+                changed,
+                predicate=f"t.record_id = s.record_id AND t.event_date >= '{first}' AND t.event_date <= '{last}'",
+                source_alias="s",
+                target_alias="t",
+            )
+            .when_matched_update(_newer_capture(table), predicate="s.fetched_at >= t.fetched_at")
+            .when_not_matched_insert_all()
+            .execute()
+        )
+        return Merged(changed.num_rows - updated, updated, rows.num_rows - changed.num_rows)
+
+    def replace(self, table: Table, frame: pd.DataFrame, first: date, last: date) -> bool:
+        """Make `frame` the rows of the days `first` to `last`; False when they already are.
+
+        Raises:
+            LakeError: a row lies outside the days.
+        """
+        rows = to_arrow(table, frame.sort_values(list(table.key), kind="stable"))
+        if rows.num_rows:
+            days = compute.min_max(rows["event_date"])
+            if days["min"].as_py() < first or days["max"].as_py() > last:
+                raise LakeError(
+                    f"{table.path}: rows of {days['min']}..{days['max']} were handed over for {first}..{last}"
+                )
+        return self._replace(table, rows, first, last)
+
+    @_until_alone
+    def _replace(self, table: Table, rows: arrow.Table, first: date, last: date) -> bool:
+        opened = self._open_or_create(table)
+        order = [("event_date", "ascending"), *((column, "ascending") for column in table.key)]
+        present = opened.to_pyarrow_table(columns=rows.schema.names, filters=_between(first, last))
+        if present.num_rows == rows.num_rows and present.select(rows.schema.names).cast(rows.schema).sort_by(
+            order
+        ).equals(rows.sort_by(order)):
+            return False
+        write_deltalake(
+            opened,
+            rows,
+            mode="overwrite",
+            predicate=f"event_date >= '{first}' AND event_date <= '{last}'",
+        )
+        return True
+
+    def _open_or_create(self, table: Table) -> DeltaTable:
+        return DeltaTable.create(
+            self.address(table),
+            schema=arrow_schema(table),
+            mode="ignore",
+            partition_by=["event_date"],
+            name=table.path,
+            description=table.description,
+            storage_options=self.storage_options,
+        )
+
+    def summarise(self, tables: list[Table], first: date, last: date) -> pd.DataFrame:
+        """Rows of each table per day: columns `layer, name, event_date, rows`."""
+        parts = []
+        for table in tables:
+            days = self.read_arrow(table, first, last, ["event_date"])
+            counted = days.group_by("event_date").aggregate([([], "count_all")]).to_pandas()
+            parts.append(counted.rename(columns={"count_all": "rows"}).assign(layer=table.layer, name=table.name))
+        return pd.concat(parts, ignore_index=True)[["layer", "name", "event_date", "rows"]] if parts else pd.DataFrame()
+
+
+def _newer_capture(table: Table) -> dict[str, str]:
+    """What a newer capture brings. One without a date of its own was dated by its receipt: the first date stays."""
+    undated = "s.event_time = s.fetched_at"
+    return {
+        name: f"CASE WHEN {undated} THEN t.{name} ELSE s.{name} END"
+        if name in ("event_time", "event_date")
+        else f"s.{name}"
+        for name in table.columns
+    }
+
+
+def _between(first: date | None, last: date | None) -> list[tuple[str, str, Any]]:
+    bounds: list[tuple[str, str, Any]] = []
+    if first is not None:
+        bounds.append(("event_date", ">=", first))
+    if last is not None:
+        bounds.append(("event_date", "<=", last))
+    return bounds
+
+
+def _identity(rows: arrow.Table) -> arrow.Array:
+    """Record id and payload hash in one string, so that membership is one hash look-up."""
+    return compute.binary_join_element_wise(
+        rows["record_id"].cast(arrow.string()).combine_chunks(),
+        rows["payload_hash"].cast(arrow.string()).combine_chunks(),
+        " ",
+    )
+
+
+def arrow_schema(table: Table, columns: list[str] | None = None) -> arrow.Schema:
+    """Arrow schema of a table, with the description and unit of each column as field metadata."""
+    fields = []
+    for name in columns or table.columns:
+        column = table.schema.columns[name]
+        metadata = {"description": column.description or "", **(column.metadata or {})}
+        fields.append(arrow.field(name, column.dtype.type.pyarrow_dtype, nullable=True, metadata=metadata))
+    return arrow.schema(fields)
+
+
+def to_arrow(table: Table, frame: pd.DataFrame) -> arrow.Table:
+    """`frame` as Arrow in the types of `table`.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value does not fit its column.
+    """
+    return arrow.Table.from_pandas(frame[table.columns], schema=arrow_schema(table), preserve_index=False)

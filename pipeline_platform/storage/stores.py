@@ -1,0 +1,71 @@
+"""Everything the platform keeps things in, opened from the settings when first needed."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+import redis
+
+from pipeline_platform.settings import Settings, SettingsError
+from pipeline_platform.storage.lake import Lake
+from pipeline_platform.storage.servers import sqlalchemy_url
+from pipeline_platform.storage.warehouse import Warehouse
+
+
+class Stores:
+    """Lake, warehouse and Redis of `settings`; each is opened on first use.
+
+    Raises (on use):
+        SettingsError: no server is named; `pipeline-platform` starts embedded ones and names them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Delta tables."""
+        return Lake(self.settings.lake_location, mode=self.settings.mode)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """PostgreSQL."""
+        if self.settings.postgres_url is None:
+            raise SettingsError(
+                "PIPELINE_POSTGRES_URL is not set: start Dagster with `pipeline-platform run` or "
+                "`pipeline-platform up`, which start a PostgreSQL of their own, or name a server"
+            )
+        return Warehouse(sqlalchemy_url(self.settings.postgres_url.get_secret_value()))
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        """Budgets, breakers and locks, shared by every process."""
+        if self.settings.redis_url is None:
+            raise SettingsError(
+                "PIPELINE_REDIS_URL is not set: start Dagster with `pipeline-platform run` or "
+                "`pipeline-platform up`, which start a Redis of their own, or name a server"
+            )
+        return redis.Redis.from_url(self.settings.redis_url.get_secret_value())
+
+    @property
+    def http_cache(self) -> Path:
+        """Folder of the bodies kept for conditional requests."""
+        folder = self.settings.home.absolute() / "http-cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def pseudonym_key(self) -> bytes:
+        """Key of the author pseudonyms: the setting, or one made once and kept in `$PIPELINE_HOME`."""
+        if self.settings.pseudonym_key is not None:
+            return self.settings.pseudonym_key.get_secret_value().encode()
+        path = self.settings.home.absolute() / "pseudonym.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_hex(32).encode())
+        except FileExistsError:
+            pass
+        return path.read_bytes()

@@ -1,0 +1,236 @@
+"""The warehouse: what the platform remembers about its own work, in PostgreSQL.
+
+`dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `alerts` one per
+thing the operator had to hear of. Tables are made on first use.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
+
+from pipeline_platform.sources.base import Window
+
+_metadata = sa.MetaData()
+_Moment = sa.DateTime(timezone=True)
+
+DEAD_LETTERS = sa.Table(
+    "dead_letters",
+    _metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("window_start", _Moment, nullable=False),
+    sa.Column("window_end", _Moment, nullable=False),
+    sa.Column("request", JSONB, nullable=False),
+    sa.Column("error_class", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default="open"),
+    sa.Column("failed_at", _Moment, nullable=False),
+    sa.Column("healed_at", _Moment),
+    sa.CheckConstraint("status in ('open', 'healed')", name="known_status"),
+    sa.Index("dead_letters_open", "status", "source", "stream"),
+)
+FETCHES = sa.Table(
+    "fetches",
+    _metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("started_at", _Moment, nullable=False),
+    sa.Column("ended_at", _Moment, nullable=False),
+    sa.Column("records", sa.Integer, nullable=False),
+    sa.Column("inserted", sa.Integer, nullable=False),
+    sa.Column("updated", sa.Integer, nullable=False),
+    sa.Column("targets", sa.Integer, nullable=False),
+    sa.Column("failed_targets", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
+)
+ALERTS = sa.Table(
+    "alerts",
+    _metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("raised_at", _Moment, nullable=False),
+    sa.UniqueConstraint("kind", "subject", name="alert_once"),
+)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A target of a stream that could not be fetched for a window, after every attempt."""
+
+    source: str
+    stream: str
+    target: str
+    window: Window
+    request: Mapping[str, Any]
+    error_class: str
+    message: str
+    attempts: int
+    traceback: str
+    run_id: str
+    failed_at: datetime
+    id: int | None = None
+    status: str = "open"
+
+
+class Warehouse:
+    """PostgreSQL at `url` (with its driver named); the connection is made when first needed."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2)
+        self._ready = False
+
+    def _begin(self) -> Any:
+        if not self._ready:
+            with self._engine.begin() as connection:
+                # Two first runs at once would both try to create the tables.
+                connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('pipeline_platform.schema'))"))
+                _metadata.create_all(connection)
+            self._ready = True
+        return self._engine.begin()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def bury(self, letters: Iterable[DeadLetter]) -> int:
+        """Keep dead letters; one that is open already for the same target and window is brought up to date."""
+        count = 0
+        with self._begin() as connection:
+            for letter in letters:
+                values = {
+                    "request": dict(letter.request),
+                    "error_class": letter.error_class,
+                    "message": letter.message,
+                    "traceback": letter.traceback,
+                    "run_id": letter.run_id,
+                    "failed_at": letter.failed_at,
+                }
+                same = _same_debt(letter)
+                known = connection.execute(
+                    sa.update(DEAD_LETTERS)
+                    .where(*same)
+                    .values(**values, attempts=DEAD_LETTERS.c.attempts + letter.attempts)
+                )
+                if not known.rowcount:
+                    connection.execute(
+                        sa.insert(DEAD_LETTERS).values(
+                            **values,
+                            attempts=letter.attempts,
+                            source=letter.source,
+                            stream=letter.stream,
+                            target=letter.target,
+                            window_start=letter.window.start,
+                            window_end=letter.window.end,
+                        )
+                    )
+                count += 1
+        return count
+
+    def heal(self, source: str, stream: str, target: str, window: Window) -> int:
+        """Close the open letters of a target whose window lies within one that was fetched whole; how many."""
+        with self._begin() as connection:
+            healed = connection.execute(
+                sa.update(DEAD_LETTERS)
+                .where(
+                    DEAD_LETTERS.c.status == "open",
+                    DEAD_LETTERS.c.source == source,
+                    DEAD_LETTERS.c.stream == stream,
+                    DEAD_LETTERS.c.target == target,
+                    DEAD_LETTERS.c.window_start >= window.start,
+                    DEAD_LETTERS.c.window_end <= window.end,
+                )
+                .values(status="healed", healed_at=datetime.now(UTC))
+            )
+            return int(healed.rowcount)
+
+    def dead_letters(
+        self, *, status: str | None = "open", source: str | None = None, limit: int = 1000
+    ) -> list[DeadLetter]:
+        """Dead letters, newest first."""
+        query = sa.select(DEAD_LETTERS).order_by(DEAD_LETTERS.c.id.desc()).limit(limit)
+        if status:
+            query = query.where(DEAD_LETTERS.c.status == status)
+        if source:
+            query = query.where(DEAD_LETTERS.c.source == source)
+        with self._begin() as connection:
+            return [_letter(row) for row in connection.execute(query).mappings()]
+
+    def record_fetch(self, **fetch: Any) -> None:
+        """Keep a row of `fetches`; the arguments are its columns."""
+        with self._begin() as connection:
+            connection.execute(sa.insert(FETCHES).values(**fetch))
+
+    def alert(self, kind: str, subject: str, message: str) -> bool:
+        """Keep an alert; False when the same one (`kind` and `subject`) was raised before."""
+        insert = insert_or_ignore(ALERTS).values(
+            kind=kind, subject=subject, message=message, raised_at=datetime.now(UTC)
+        )
+        with self._begin() as connection:
+            return bool(connection.execute(insert.on_conflict_do_nothing()).rowcount)
+
+    def alerts(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Alerts, newest first."""
+        with self._begin() as connection:
+            query = sa.select(ALERTS).order_by(ALERTS.c.id.desc()).limit(limit)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def last_fetches(self) -> list[dict[str, Any]]:
+        """Per source and stream: the newest fetch, and when one last succeeded (`succeeded_at`)."""
+        succeeded = (
+            sa.select(FETCHES.c.stream, sa.func.max(FETCHES.c.ended_at).label("succeeded_at"))
+            .where(FETCHES.c.error.is_(None))
+            .group_by(FETCHES.c.stream)
+            .subquery()
+        )
+        query = (
+            sa.select(FETCHES, succeeded.c.succeeded_at)
+            .join(succeeded, succeeded.c.stream == FETCHES.c.stream, isouter=True)
+            .distinct(FETCHES.c.stream)
+            .order_by(FETCHES.c.stream, FETCHES.c.id.desc())
+        )
+        with self._begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _same_debt(letter: DeadLetter) -> list[sa.ColumnElement[bool]]:
+    return [
+        DEAD_LETTERS.c.status == "open",
+        DEAD_LETTERS.c.source == letter.source,
+        DEAD_LETTERS.c.stream == letter.stream,
+        DEAD_LETTERS.c.target == letter.target,
+        DEAD_LETTERS.c.window_start == letter.window.start,
+        DEAD_LETTERS.c.window_end == letter.window.end,
+    ]
+
+
+def _letter(row: Mapping[str, Any]) -> DeadLetter:
+    return DeadLetter(
+        source=row["source"],
+        stream=row["stream"],
+        target=row["target"],
+        window=Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC)),
+        request=row["request"],
+        error_class=row["error_class"],
+        message=row["message"],
+        attempts=row["attempts"],
+        traceback=row["traceback"],
+        run_id=row["run_id"],
+        failed_at=row["failed_at"].astimezone(UTC),
+        id=row["id"],
+        status=row["status"],
+    )

@@ -1,0 +1,114 @@
+"""Intake and replay on a sandbox that misbehaves: what fails becomes a dead letter, and a replay heals it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from pipeline_platform.operate.intake import Intake, take_in
+from pipeline_platform.operate.overview import source_overview
+from pipeline_platform.operate.replay import Replayed, replay
+from pipeline_platform.operate.staleness import stale_streams
+from pipeline_platform.sandbox.faults import FaultPlan
+from pipeline_platform.sandbox.server import build_app, running
+from pipeline_platform.sandbox.world import World
+from pipeline_platform.sources.base import Window
+from pipeline_platform.sources.registry import source_named
+from pipeline_platform.storage.stores import Stores
+
+OPENWEATHER = source_named("openweather")
+CURRENT = next(stream for stream in OPENWEATHER.streams if stream.name == "openweather_current")
+NOW = datetime.now(UTC)
+TODAY = Window(datetime(NOW.year, NOW.month, NOW.day, tzinfo=UTC), NOW + timedelta(days=1))
+
+
+@contextmanager
+def sandbox(monkeypatch: pytest.MonkeyPatch, faults: str = "") -> Iterator[str]:
+    """A sandbox that the settings point to; gives the API key that it takes."""
+    with running(build_app(World(), faults=FaultPlan.parse(faults) if faults else None)) as url:
+        watch = httpx.get(f"{url}/watch").json()["openweather"]
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__BASE_URL", watch["base_url"])
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__PLACES", httpx.Response(200, json=watch["places"]).text)
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__API_KEY", watch["api_key"])
+        yield watch["api_key"]
+
+
+def fetch(stores: Stores) -> Intake:
+    return take_in(stores, OPENWEATHER, CURRENT, TODAY, run_id="run")
+
+
+def test_a_failed_target_is_owed_and_a_replay_pays(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes: list[Replayed] = []
+    with sandbox(monkeypatch, "openweather:404x1") as secret:
+        intake = fetch(stores)
+    assert len(intake.failures) == intake.buried == 1
+    assert intake.merged.inserted > 0, "the other targets came"
+    (letter,) = stores.warehouse.dead_letters()
+    assert (letter.source, letter.stream, letter.error_class) == ("openweather", CURRENT.name, "Permanent")
+    assert letter.traceback
+    assert secret not in f"{letter.request}{letter.message}{letter.traceback}"
+    # The host of the other sandbox is another one for breaker and limits, as a mended upstream would not be.
+    with sandbox(monkeypatch):
+        (outcome,) = replay(stores, run_id="again", progress=outcomes.append)
+    assert outcome.healed
+    assert outcomes == [outcome]
+    assert stores.warehouse.dead_letters() == []
+    (healed,) = stores.warehouse.dead_letters(status=None)
+    assert healed.status == "healed"
+
+
+def test_a_replay_that_fails_keeps_the_letter_with_its_new_error(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sandbox(monkeypatch, "openweather:404x1"):
+        fetch(stores)
+    with sandbox(monkeypatch, "openweather:401"):
+        (outcome,) = replay(stores, run_id="again", progress=lambda _: None)
+    assert not outcome.healed
+    (letter,) = stores.warehouse.dead_letters()
+    assert letter.attempts == 2
+    assert "key" in letter.message
+
+
+def test_a_whole_fetch_closes_what_was_owed(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox(monkeypatch, "openweather:404x1"):
+        fetch(stores)
+    with sandbox(monkeypatch):
+        assert fetch(stores).healed == 1
+    assert stores.warehouse.dead_letters() == []
+
+
+def test_rows_of_the_sandbox_never_reach_a_live_lake(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Stores(stores.settings.model_copy(update={"mode": "live", "home": stores.settings.home / "live"}))
+    with sandbox(monkeypatch):
+        intake = fetch(live)
+    assert not intake.collected.whole
+    assert intake.collected.records == 0
+    assert "PIPELINE_OPENWEATHER__BASE_URL" in str(intake.failures[0].error)
+
+
+def test_the_overview_tells_last_success_and_open_letters(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox(monkeypatch, "openweather:404x1") as secret:
+        fetch(stores)
+        (row,) = [row for row in source_overview(stores) if row["source"] == "openweather"]
+    assert row["dead letters"] == 1
+    assert row["requests today"] > 0
+    assert row["last error"]
+    assert row["breaker"] == "closed"
+    assert secret not in str(row)
+
+
+def test_a_stream_without_a_recent_success_is_stale(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox(monkeypatch):
+        fetch(stores)
+        now = datetime.now(UTC)
+        assert stale_streams(stores, now) == []
+        (stale,) = stale_streams(stores, now + timedelta(hours=6))
+    assert stale.name == CURRENT.name
+    assert "no successful fetch since" in stale.message
+
+
+def test_a_stream_that_was_never_fetched_is_not_stale(stores: Stores) -> None:
+    assert stale_streams(stores, datetime.now(UTC)) == []
