@@ -54,25 +54,23 @@ class Lake:
     Args:
         location: a folder or an object store URL (`s3://bucket/prefix`).
         mode: `demo` or `live`; the first use marks the lake with it, and a lake is never opened in the other mode.
-        storage_options: passed to delta-rs for object stores.
 
     Raises:
         LakeError: the lake holds data of the other mode.
     """
 
-    def __init__(self, location: str, *, mode: str, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(self, location: str, *, mode: str) -> None:
         self.location = location.rstrip("/")
         self.mode = mode
-        self.storage_options = storage_options
+        self._files, self._root = (
+            fs.FileSystem.from_uri(self.location) if "://" in self.location else (fs.LocalFileSystem(), self.location)
+        )
         self._refuse_other_mode()
 
     def _refuse_other_mode(self) -> None:
-        files, root = (
-            fs.FileSystem.from_uri(self.location) if "://" in self.location else (fs.LocalFileSystem(), self.location)
-        )
-        marker = f"{root}/lake.json"
-        if files.get_file_info(marker).type == fs.FileType.File:
-            with files.open_input_stream(marker) as stream:
+        marker = f"{self._root}/lake.json"
+        if self._files.get_file_info(marker).type == fs.FileType.File:
+            with self._files.open_input_stream(marker) as stream:
                 held = orjson.loads(stream.read())["mode"]
             if held != self.mode:
                 raise LakeError(
@@ -81,8 +79,8 @@ class Lake:
                     "(PIPELINE_LAKE_URL to another place)."
                 )
             return
-        files.create_dir(root, recursive=True)
-        with files.open_output_stream(marker) as stream:
+        self._files.create_dir(self._root, recursive=True)
+        with self._files.open_output_stream(marker) as stream:
             stream.write(orjson.dumps({"mode": self.mode}))
 
     def address(self, table: Table) -> str:
@@ -92,7 +90,7 @@ class Lake:
     def open(self, table: Table) -> DeltaTable | None:
         """The Delta table, None when it was never written."""
         try:
-            return DeltaTable(self.address(table), storage_options=self.storage_options)
+            return DeltaTable(self.address(table))
         except TableNotFoundError:
             return None
 
@@ -115,8 +113,15 @@ class Lake:
         opened = self.open(table)
         if opened is None:
             return schema.empty_table()
-        found = opened.to_pyarrow_table(columns=schema.names, filters=_between(first, last) or None)
-        return found.select(schema.names).cast(schema)
+        return self._rows(opened, table, schema.names, _between(first, last)).select(schema.names).cast(schema)
+
+    def _rows(
+        self, opened: DeltaTable, table: Table, columns: list[str], filters: list[tuple[str, str, Any]]
+    ) -> arrow.Table:
+        # Not through the Python file system that deltalake would hand over: Arrow's reading threads may still let go of
+        # its files when the interpreter ends, and a process that read and ended at once was aborted, one time in four.
+        files = fs.SubTreeFileSystem(f"{self._root}/{table.path}", self._files)
+        return opened.to_pyarrow_table(columns=columns, filters=filters or None, filesystem=files)
 
     def merge(self, table: Table, frame: pd.DataFrame) -> Merged:
         """Add the records of a raw table that are new, replace those whose payload changed, leave the others.
@@ -136,7 +141,7 @@ class Lake:
         days = compute.min_max(rows["event_date"])
         first = days["min"].as_py() - timedelta(days=REDATED_DAYS)
         last = days["max"].as_py() + timedelta(days=REDATED_DAYS)
-        known = opened.to_pyarrow_table(columns=["record_id", "payload_hash"], filters=_between(first, last))
+        known = self._rows(opened, table, ["record_id", "payload_hash"], _between(first, last))
         same = compute.is_in(_identity(rows), _identity(known))
         changed = rows.filter(compute.invert(same))
         if changed.num_rows == 0:
@@ -174,7 +179,7 @@ class Lake:
     def _replace(self, table: Table, rows: arrow.Table, first: date, last: date) -> bool:
         opened = self._open_or_create(table)
         order = [("event_date", "ascending"), *((column, "ascending") for column in table.key)]
-        present = opened.to_pyarrow_table(columns=rows.schema.names, filters=_between(first, last))
+        present = self._rows(opened, table, rows.schema.names, _between(first, last))
         if present.num_rows == rows.num_rows and present.select(rows.schema.names).cast(rows.schema).sort_by(
             order
         ).equals(rows.sort_by(order)):
@@ -195,7 +200,6 @@ class Lake:
             partition_by=["event_date"],
             name=table.path,
             description=table.description,
-            storage_options=self.storage_options,
         )
 
     def summarise(self, tables: list[Table], first: date, last: date) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """The lake: merging raw records, replacing days, modes that never mix."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.lake import REDATED_DAYS, Lake, LakeError, Merged, arrow_schema
 from pipeline_platform_tests.storage.conftest import DAY, NEXT, RAW, VISITS, noon, raw_frame, record, visits
 
+ROOT = Path(__file__).parents[2]
 Stored = Callable[..., dict[str, Any]]
 
 
@@ -165,6 +168,17 @@ def test_rows_are_summed_up_by_table_and_by_layer(lake: Lake) -> None:
     (counted,) = layer_counts(lake, [RAW], DAY, NEXT).to_dict("records")
     assert (counted["source"], counted["stream"], counted["rows"]) == ("town", "town_posts", 2)
     assert (counted["newest_event"], counted["newest_fetch"]) == (noon(DAY), noon(NEXT) + timedelta(hours=3))
+
+
+def test_a_process_that_reads_and_ends_at_once_ends_in_peace(lake: Lake) -> None:
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("pier", 4, NEXT)), DAY, NEXT)
+    script = (
+        "import sys; from pipeline_platform.storage.lake import Lake;"
+        "from pipeline_platform_tests.storage.conftest import VISITS;"
+        f"rows = Lake({lake.location!r}, mode={lake.mode!r}).read_arrow(VISITS); sys.exit(10 + rows.num_rows)"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(8)]
+    assert {process.wait(120) for process in started} == {12}
 
 
 # --- modes ---
