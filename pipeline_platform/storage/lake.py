@@ -62,9 +62,10 @@ class Lake:
     def __init__(self, location: str, *, mode: str) -> None:
         self.location = location.rstrip("/")
         self.mode = mode
-        self._files, self._root = (
-            fs.FileSystem.from_uri(self.location) if "://" in self.location else (fs.LocalFileSystem(), self.location)
-        )
+        self._files: fs.FileSystem = fs.LocalFileSystem()
+        self._root = self.location
+        if "://" in self.location:
+            self._files, self._root = fs.FileSystem.from_uri(self.location)
         self._refuse_other_mode()
 
     def _refuse_other_mode(self) -> None:
