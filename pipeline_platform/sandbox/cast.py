@@ -35,6 +35,9 @@ BASE_PRICES = {
 }
 """CoinGecko id of a coin -> middle of its price in USD."""
 
+STOCK_PRICES = {"AAPL": 190.0, "MSFT": 410.0, "NVDA": 121.0, "TSLA": 242.0, "SPY": 558.0}
+"""Ticker of a share or fund -> middle of its price in USD."""
+
 SYMBOLS = {
     "bitcoin": "btc",
     "ethereum": "eth",
@@ -44,14 +47,29 @@ SYMBOLS = {
     "dogecoin": "doge",
 }
 
-_SUBREDDITS = ("coinharbour", "marketporch", "shipitfriday", "weatherwindow")
-_FEEDS = ("meridian-news", "ledger-daily", "skywatch", "stackletter", "coin-courier")
-_REPOSITORIES = ("harbourlabs/tidepool", "quillworks/inkwell", "northgrid/lanternd", "brightpath/waymark")
+_NAMES = {
+    "reddit": ("coinharbour", "marketporch", "shipitfriday", "weatherwindow"),
+    "rss": ("meridian-news", "ledger-daily", "skywatch", "stackletter", "coin-courier"),
+    "github": ("harbourlabs/tidepool", "quillworks/inkwell", "northgrid/lanternd", "brightpath/waymark"),
+    "x": ("coindesk_quay", "porchmarkets", "buildnotes", "skylookout"),
+    "bluesky": ("quay.example", "porch.example", "shipnotes.example", "lookout.example"),
+    "mastodon": ("harbour.example", "lantern.example", "quill.example"),
+    "hackernews": ("hackernews",),
+    "newsapi": ("meridian-news", "ledger-daily", "skywatch", "stackletter"),
+    "gdelt": ("meridian-news", "ledger-daily", "skywatch", "coin-courier"),
+}
+"""The channels of a source: subreddits, feeds, repositories, accounts, servers, publishers."""
 
 _TOPICS = {
     "reddit": (("coins",), ("markets", "coins"), ("programming",), ("weather", "news")),
     "rss": (("news", "markets"), ("markets", "coins"), ("weather",), ("programming", "news"), ("coins",)),
     "github": (("programming",),),
+    "x": (("coins",), ("markets", "coins"), ("programming",), ("weather", "news")),
+    "bluesky": (("coins", "markets"), ("markets",), ("programming",), ("weather", "news")),
+    "mastodon": (("programming", "news"), ("weather", "news"), ("programming", "coins")),
+    "hackernews": (("programming", "markets"),),
+    "newsapi": (("news", "markets"), ("markets", "coins"), ("weather",), ("programming", "news")),
+    "gdelt": (("news", "markets"), ("markets",), ("weather", "news"), ("coins",)),
 }
 
 _MOODS = (
@@ -66,10 +84,15 @@ _CREATURES = (
 
 def channel_names(source: str, count: int) -> list[str]:
     """The names of the `count` channels of `source`: the given ones, then numbered relatives of them."""
-    names = {"reddit": _SUBREDDITS, "rss": _FEEDS, "github": _REPOSITORIES}[source]
-    joint = {"reddit": "_", "rss": "-", "github": "-"}[source]
-    rounds = ((name, index // len(names)) for index in range(count) for name in [names[index % len(names)]])
-    return [f"{name}{joint}{number + 1}" if number else name for name, number in rounds]
+    names = _NAMES[source]
+    rounds = ((names[index % len(names)], index // len(names)) for index in range(count))
+    return [_relative(source, name, number + 1) if number else name for name, number in rounds]
+
+
+def _relative(source: str, name: str, number: int) -> str:
+    if source in ("bluesky", "mastodon"):
+        return f"{name.removesuffix('.example')}{number}.example"
+    return f"{name}{'_' if source in ('reddit', 'x') else '-'}{number}"
 
 
 def topics_of(source: str, channel: int) -> tuple[str, ...]:

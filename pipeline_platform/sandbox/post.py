@@ -1,10 +1,29 @@
 """A planted post, its place in the world and its ids; and the other things that are planted."""
 
+import base64
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import blake2b
 
-SERIES = {"p": ("reddit", "post"), "c": ("reddit", "comment"), "a": ("rss", "article"), "i": ("github", "issue")}
+SERIES = {
+    "p": ("reddit", "post"),
+    "c": ("reddit", "comment"),
+    "a": ("rss", "article"),
+    "i": ("github", "issue"),
+    "t": ("x", "tweet"),
+    "b": ("bluesky", "post"),
+    "m": ("mastodon", "post"),
+    "h": ("hackernews", "story"),
+    "n": ("newsapi", "article"),
+    "g": ("gdelt", "article"),
+}
 """Code in the key of a post -> (source, kind)."""
+
+UNTITLED = "ctbm"
+COPYING = ("c", "pai", "tbm")
+"""Series whose posts repeat each other: with them, title and text reach the platform whole."""
+LINKING = "ng"
+"""Series whose posts may be an article of `a`, seen by another collector of news: the same address and title."""
 
 FIRST_NUMBERED_DAY = date(2015, 1, 1)
 NUMBERS_A_DAY = 1000
@@ -27,7 +46,8 @@ class Post:
         number: serial number in its upstream: id of Reddit in base 36, issue number of GitHub.
         parent: for comments, key of the post.
         flaw: None, or the rule this row breaks on purpose; `malformed` is for the upstream to garble (wrong types).
-        duplicate_of, similarity: key of the post it repeats, word for word (`exact`) or nearly (`near`).
+        duplicate_of, similarity: key of the post it repeats, word for word (`exact`) or nearly (`near`), or of the
+            article whose address it has (`link`).
         topic, tone, language: what it is about, `positive`, `negative` or `neutral`, and ISO 639-1 code.
     """
 
@@ -54,24 +74,33 @@ class Post:
 
     @property
     def upstream_id(self) -> str:
-        """Id in the upstream: Reddit fullname (`t3_…`, `t1_…`), guid of the feed entry, issue number."""
-        if self.kind == "article":
-            return self.key
-        if self.kind == "issue":
-            return str(self.number)
-        return f"{'t3' if self.kind == 'post' else 't1'}_{base36(self.number)}"
+        """Id in the upstream: Reddit fullname (`t3_…`, `t1_…`), guid of the feed entry, number or address of others."""
+        match self.source:
+            case "reddit":
+                return f"{'t3' if self.kind == 'post' else 't1'}_{base36(self.number)}"
+            case "rss":
+                return self.key
+            case "bluesky":
+                return f"3{base36(self.number):0>12}"
+            case "newsapi" | "gdelt":
+                return self.url
+            case _:
+                return str(self.number)
 
     @property
     def document_id(self) -> str:
-        """Id that the platform gives it.
-
-        `reddit:t3_…`, `rss:feeds/<feed>.xml:<guid>`, `github:<owner/name>:issue:<number>`.
-        """
-        if self.kind == "issue":
-            return f"github:{self.channel}:issue:{self.number}"
-        if self.kind == "article":
-            return f"rss:feeds/{self.channel}.xml:{self.upstream_id}"
-        return f"{self.source}:{self.upstream_id}"
+        """Id that the platform gives it: source, channel or account where it is needed, the upstream's id."""
+        match self.source:
+            case "github":
+                return f"github:{self.channel}:issue:{self.number}"
+            case "rss":
+                return f"rss:feeds/{self.channel}.xml:{self.upstream_id}"
+            case "bluesky":
+                return f"bluesky:{did(self.author)}/{self.upstream_id}"
+            case "mastodon":
+                return f"mastodon:{self.channel}:{self.upstream_id}"
+            case _:
+                return f"{self.source}:{self.upstream_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +164,8 @@ def base36(number: int) -> str:
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
         if not number:
             return digits
+
+
+def did(account: str) -> str:
+    """The decentralised id of an account of Bluesky (https://web.plc.directory/spec/v0.1/did-plc)."""
+    return "did:plc:" + base64.b32encode(blake2b(account.encode(), digest_size=15).digest()).decode().lower()

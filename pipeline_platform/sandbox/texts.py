@@ -85,16 +85,16 @@ _FOREIGN = {
 }
 
 
-def write(rng: random.Random, topic: str, kind: str) -> Written:
-    """A post, comment, article or issue about `topic`."""
+def write(rng: random.Random, topic: str, kind: str, *, titled: bool) -> Written:
+    """A post, comment, tweet, article, story or issue about `topic`."""
     tone = TONES[int(rng.random() * 3)]
     (language,) = rng.choices([name for name, _ in LANGUAGES], [share for _, share in LANGUAGES])
     grammar = _ENGLISH if language == "en" else _FOREIGN[language, topic]
     start = f"{topic}.{tone}" if language == "en" else tone
     title = None
-    if kind != "comment":
+    if titled:
         title = _capital(grammar.expand(rng, f"{topic}.title" if language == "en" else "title"))
-    count = 1 if kind == "comment" else rng.choice((2, 2, 3, 4)) if kind == "article" else rng.choice((1, 2, 2, 3))
+    count = 1 if not titled else rng.choice((2, 2, 3, 4)) if kind == "article" else rng.choice((1, 2, 2, 3))
     sentences = [grammar.expand(rng, start) for _ in range(count if language == "en" else count + 1)]
     if language == "en":
         sentences.append(grammar.expand(rng, f"remark.{tone}"))
@@ -102,7 +102,7 @@ def write(rng: random.Random, topic: str, kind: str) -> Written:
         sentences[0] = f"{grammar.expand(rng, 'opener')} {sentences[0]}"
     stop, joint = ("。", "") if language == "ja" else (".", " ")
     text = joint.join(_capital(sentence) + stop for sentence in sentences)
-    if kind in ("post", "comment") and rng.random() < 0.15:
+    if kind in ("post", "comment", "tweet") and rng.random() < 0.15:
         text = f"{text} {rng.choice(EMOJI[tone])}"
     return Written(title, text, topic, tone, language)
 

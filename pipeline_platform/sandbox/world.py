@@ -7,7 +7,7 @@ copy of another post, or broken on purpose), then its time, then its content. So
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,15 +16,19 @@ from pipeline_platform.sandbox import texts
 from pipeline_platform.sandbox.cast import (
     BASE_PRICES,
     PLACES,
+    STOCK_PRICES,
     Place,
     author_named,
     channel_names,
     topics_of,
 )
 from pipeline_platform.sandbox.post import (
+    COPYING,
     FIRST_NUMBERED_DAY,
+    LINKING,
     NUMBERS_A_DAY,
     SERIES,
+    UNTITLED,
     PlantedRow,
     Post,
     Slot,
@@ -34,11 +38,31 @@ from pipeline_platform.sandbox.post import (
 
 __all__ = ["FIRST_DAY", "FIRST_NUMBERED_DAY", "FUTURE", "NUMBERS_A_DAY", "Place", "Post", "Spike", "World", "base36"]
 
-DAILY = {"p": 70, "c": 140, "a": 100, "i": 40}
+DAILY = {"p": 70, "c": 140, "a": 100, "i": 40, "t": 60, "b": 40, "m": 40, "h": 30, "n": 50, "g": 50}
 """Posts of a day at scale 1, per series."""
 
-CHANNELS_AT_LEAST = {"reddit": 4, "rss": 5, "github": 4}
-PER_CHANNEL_AT_MOST = {"reddit": 200, "rss": 300, "github": 100}
+CHANNELS_AT_LEAST = {
+    "reddit": 4,
+    "rss": 5,
+    "github": 4,
+    "x": 4,
+    "bluesky": 4,
+    "mastodon": 3,
+    "hackernews": 1,
+    "newsapi": 4,
+    "gdelt": 4,
+}
+PER_CHANNEL_AT_MOST = {
+    "reddit": 200,
+    "rss": 300,
+    "github": 100,
+    "x": 200,
+    "bluesky": 200,
+    "mastodon": 200,
+    "hackernews": 300,
+    "newsapi": 200,
+    "gdelt": 200,
+}
 """Daily posts of one series in one channel before another channel opens. A listing of Reddit ends after 1,000 items, so
 200 comments a day leave four days in it."""
 
@@ -61,12 +85,8 @@ FLAWS: dict[str, tuple[float, tuple[str, ...]]] = {
 }
 """Kind of record -> share that is broken on purpose, and the rules to break; few records, larger share."""
 
-POST_FLAWS = {
-    "p": ("title_or_text", "score_not_negative", "created_at_not_in_future", "malformed"),
-    "c": ("title_or_text", "created_at_not_in_future", "malformed"),
-    "a": ("title_or_text", "created_at_not_in_future", "malformed"),
-    "i": ("title_or_text", "created_at_not_in_future", "malformed"),
-}
+POST_FLAWS = dict.fromkeys(SERIES, ("title_or_text", "created_at_not_in_future", "malformed"))
+POST_FLAWS["p"] = ("title_or_text", "score_not_negative", "created_at_not_in_future", "malformed")
 
 
 def utc_now() -> datetime:
@@ -79,7 +99,7 @@ class World:
 
     Args:
         seed: another seed, another world.
-        scale: 1 gives about 350 documents a day, 300 about 105,000; channels are added as it grows.
+        scale: 1 gives about 620 documents a day, 300 about 186,000; channels are added as it grows.
         now: clock; nothing is shown before its time.
 
     Raises:
@@ -88,13 +108,15 @@ class World:
 
     def __init__(self, seed: int = 1, scale: int = 1, now: Callable[[], datetime] = utc_now) -> None:
         if not 1 <= scale <= 1000:
-            raise ValueError(f"scale must lie in [1, 1000], not {scale}; 1 gives about 350 documents a day")
+            raise ValueError(f"scale must lie in [1, 1000], not {scale}; 1 gives about 620 documents a day")
         self.seed, self.scale, self.now = seed, scale, now
         self._channels = {source: channel_names(source, self._channel_count(source)) for source in CHANNELS_AT_LEAST}
+        self.channels: Mapping[str, list[str]] = self._channels
         self.subreddits = self._channels["reddit"]
         self.feeds = self._channels["rss"]
         self.repositories = self._channels["github"]
         self.coins: list[str] = list(BASE_PRICES)
+        self.stocks: list[str] = list(STOCK_PRICES)
         self.places: list[Place] = list(PLACES)
         self._planted: dict[tuple[str, str], PlantedRow] = {}
         # About 100 posts each: a bound of memory, not of what can be asked for.
@@ -155,10 +177,10 @@ class World:
         return rng.choice(self.coins), rng.choice((-1, 1)) * rng.uniform(0.12, 0.25)
 
     def price(self, coin: str, at: datetime) -> float:
-        """Price of `coin` in USD: slow waves, minute noise, and jumps that fade over a week."""
+        """Price of a coin or a share in USD: slow waves, minute noise, and, for coins, jumps that fade over a week."""
         days = at.timestamp() / 86400
         waves = self.rng("waves", coin)
-        level = math.log(BASE_PRICES[coin])
+        level = math.log(BASE_PRICES.get(coin) or STOCK_PRICES[coin])
         for period, height in ((90, 0.2), (17, 0.06), (3.1, 0.02), (0.6, 0.008), (0.09, 0.003)):
             level += height * math.sin(2 * math.pi * (days / period + waves.random()))
         for back in range(8):
@@ -230,6 +252,8 @@ class World:
         is_copy = BAD_SHARE <= fate < COPY_FATES
         origin = self._origin(slot, shown_at, rng) if is_copy else None
         written = self._write(origin or slot)
+        if slot.series in LINKING:
+            similarity = "link"
         if origin and similarity == "near":
             written = texts.nearly(rng, written)
         title, text = (written.title and "", "") if flaw == "title_or_text" else (written.title, written.text)
@@ -239,14 +263,14 @@ class World:
             source=source,
             channel=channel,
             kind=kind,
-            author=author_named(rng),
+            author=channel if source in ("x", "bluesky") else author_named(rng),
             title=title,
             text=text,
             created_at=shown_at + FUTURE if flaw == "created_at_not_in_future" else shown_at,
             shown_at=shown_at,
             score=-1 - score if flaw == "score_not_negative" else score,
-            replies=replies if kind in ("post", "issue") else 0,
-            url=self._url(slot, parent),
+            replies=0 if kind in ("comment", "article") else replies,
+            url=self._url(origin if origin and similarity == "link" else slot, parent),
             number=slot.number,
             parent=parent.key if parent else None,
             flaw=flaw,
@@ -265,7 +289,7 @@ class World:
             topic = rng.choice(topics_of(source, slot.channel))
         else:
             topic = self.spike(slot.day).topic
-        return texts.write(rng, topic, SERIES[slot.series][1])
+        return texts.write(rng, topic, SERIES[slot.series][1], titled=slot.series not in UNTITLED)
 
     def _earlier(self, rng: random.Random, day: date, series: str, channel: int, before: datetime) -> Slot | None:
         count = self._count(series, channel, day)
@@ -282,9 +306,9 @@ class World:
 
     def _origin(self, slot: Slot, before: datetime, rng: random.Random) -> Slot | None:
         """A sound post of this or the previous day, shown before, that is no copy itself; None if none was found."""
-        titled = [code for code in SERIES if code != "c"]
-        for _ in range(12):
-            series = "c" if slot.series == "c" else rng.choice([slot.series, *titled])
+        siblings = "a" if slot.series in LINKING else next((one for one in COPYING if slot.series in one), "")
+        for _ in range(12 if siblings else 0):
+            series = rng.choice([slot.series, *siblings]) if slot.series in siblings else rng.choice(siblings)
             channel = rng.randrange(len(self._channels[SERIES[series][0]]))
             day = slot.day - timedelta(days=rng.random() < 0.3)
             found = self._earlier(rng, day, series, channel, before)
@@ -293,11 +317,21 @@ class World:
         return None
 
     def _url(self, slot: Slot, parent: Slot | None) -> str:
-        source, kind = SERIES[slot.series]
+        source, _ = SERIES[slot.series]
         channel = self._channels[source][slot.channel]
-        if kind == "article":
-            return f"https://{channel}.example/{slot.day:%Y/%m/%d}/{slot.k}"
-        if kind == "issue":
-            return f"https://github.com/{channel}/issues/{slot.number}"
+        match source:
+            case "rss" | "newsapi" | "gdelt":
+                section = {"rss": "", "newsapi": "wire/", "gdelt": "desk/"}[source]
+                return f"https://{channel}.example/{section}{slot.day:%Y/%m/%d}/{slot.k}"
+            case "github":
+                return f"https://github.com/{channel}/issues/{slot.number}"
+            case "x":
+                return f"https://x.com/{channel}/status/{slot.number}"
+            case "bluesky":
+                return f"https://bsky.app/profile/{channel}/post/3{base36(slot.number):0>12}"
+            case "mastodon":
+                return f"https://{channel}/@{self.rng('url', slot.key).randrange(9999)}/{slot.number}"
+            case "hackernews":
+                return f"https://news.ycombinator.com/item?id={slot.number}"
         thread = f"https://www.reddit.com/r/{channel}/comments/{base36((parent or slot).number)}/_/"
         return f"{thread}{base36(slot.number)}/" if parent else thread

@@ -31,7 +31,9 @@ CLOCK_SKEW = pd.Timedelta(minutes=10)
 DOCUMENT_KINDS = ("post", "comment", "tweet", "article", "story", "issue")
 ASSET_CLASSES = ("crypto", "equity", "index", "currency", "fund", "commodity")
 BAR_INTERVALS = ("1m", "5m", "15m", "30m", "1h", "4h", "4d", "1d", "1w")
-EVENT_TYPES = ("commit", "pull_request", "issue", "star", "release")
+EVENT_TYPES = ("commit", "pull_request", "issue", "star", "release", "fork", "push", "comment", "review", "other")
+ACTION_TYPES = ("dividend", "split", "capital_gain")
+MENTION_TYPES = ("web", "citation", "core", "dtic", "jstor", "non_textual")
 
 PLATFORM_COLUMNS = ("source", "stream", "fetched_at", "event_date")
 """Filled in from the raw envelope, for every kind."""
@@ -91,6 +93,8 @@ DOCUMENTS: dict[str, pa.Column] = {
     "shares": integer("Shares, reposts or forwards.", at_least(0, "shares_not_negative"), unit="shares"),
     "likes": integer("Likes.", at_least(0, "likes_not_negative"), unit="likes"),
     "views": integer("Views.", at_least(0, "views_not_negative"), unit="views"),
+    "quotes": integer("Posts that quote it.", at_least(0, "quotes_not_negative"), unit="documents"),
+    "bookmarks": integer("Accounts that saved it.", at_least(0, "bookmarks_not_negative"), unit="accounts"),
     "is_deleted": flag("The upstream says the author or a moderator removed it."),
     "is_adult": flag("The upstream marks it as adult content."),
     "content_hash": text("Hash of the normalised title and text; equal for equal documents.", not_blank()),
@@ -125,6 +129,18 @@ MARKET_RULES = (
     pa.Check(_high_is_highest, name="ohlc_high", error="high lies below open or close"),
     not_in_future("opened_at"),
 )
+
+MARKET_ACTIONS: dict[str, pa.Column] = {
+    "action_id": text("Readable id, `yahoo:AAPL:dividend:2026-11-10`.", not_blank()),
+    "symbol": text("Symbol as the source names the asset.", not_blank()),
+    "action_type": text("What happened.", one_of(ACTION_TYPES, "known_action_type")),
+    "amount": real("Paid per share; null for splits.", above(0, "amount_positive"), unit="currency"),
+    "ratio": real("Shares after a split per share before it; null otherwise.", above(0, "ratio_positive")),
+    "currency": text("ISO 4217 code of the amount, upper case.", nullable=True),
+    "occurred_at": stamp("First moment of trading without the dividend, or with the split (ex-date)."),
+    **_platform(),
+}
+MARKET_ACTION_RULES = (not_in_future("occurred_at"),)
 
 
 def _weather() -> dict[str, pa.Column]:
@@ -221,6 +237,87 @@ TRENDING: dict[str, pa.Column] = {
 }
 TRENDING_RULES = (not_in_future("observed_at"),)
 
+CONTRIBUTIONS: dict[str, pa.Column] = {
+    "contribution_id": text("Readable id: source, repository, number of the account, week.", not_blank()),
+    "repository": text("`owner/name`.", not_blank()),
+    "author_id": text("Keyed pseudonym of the contributor, never the name.", nullable=True),
+    "week_at": stamp("Start of the week, Sunday 00:00."),
+    "commits": integer("Commits of the week.", at_least(0, "counter_not_negative"), unit="commits", nullable=False),
+    "additions": integer("Lines added.", at_least(0, "counter_not_negative"), unit="lines"),
+    "deletions": integer("Lines removed.", at_least(0, "counter_not_negative"), unit="lines"),
+    **_platform(),
+}
+CONTRIBUTION_RULES = (not_in_future("week_at"),)
+
+
+def _place() -> dict[str, pa.Column]:
+    return {
+        "place": text("Place as the upstream writes it.", nullable=True),
+        "country_code": text("FIPS 10-4 code of the country, which is not ISO 3166.", nullable=True),
+        "lat": real("Latitude.", between(-90, 90, "latitude_in_range"), unit="degrees"),
+        "lon": real("Longitude.", between(-180, 180, "longitude_in_range"), unit="degrees"),
+    }
+
+
+NEWS_EVENTS: dict[str, pa.Column] = {
+    "news_event_id": text("Readable id, `gdelt:event:1234567890`.", not_blank()),
+    "event_code": text("CAMEO code of what happened; leading zeros count.", not_blank()),
+    "root_code": text("First two digits of the code.", not_blank()),
+    "quad_class": integer(
+        "1 verbal cooperation, 2 material, 3 verbal conflict, 4 material.", between(1, 4, "quad_class")
+    ),
+    "actor1": text("Who acts.", nullable=True),
+    "actor1_country": text("CAMEO country code of the first actor.", nullable=True),
+    "actor2": text("Who is acted upon.", nullable=True),
+    "actor2_country": text("CAMEO country code of the second actor.", nullable=True),
+    "goldstein": real("Goldstein scale, from conflict to cooperation.", between(-10, 10, "goldstein_in_range")),
+    "tone": real("Mean tone of the articles.", between(-100, 100, "tone_in_range")),
+    "mentions": integer("Mentions in the first 15 minutes.", at_least(0, "counter_not_negative"), unit="mentions"),
+    "sources": integer("Sources of those.", at_least(0, "counter_not_negative"), unit="sources"),
+    "articles": integer("Articles of those.", at_least(0, "counter_not_negative"), unit="documents"),
+    **_place(),
+    "happened_on": text("Day of the event as the upstream gives it, `2026-11-22`; may be years off.", nullable=True),
+    "url": text("First article that told of it.", nullable=True),
+    "added_at": stamp("When the upstream added it, to 15 minutes."),
+    **_platform(),
+}
+NEWS_EVENT_RULES = (not_in_future("added_at"),)
+
+NEWS_MENTIONS: dict[str, pa.Column] = {
+    "mention_id": text("Readable id: source, event, place in the file.", not_blank()),
+    "news_event_id": text("The event, as in `news_events`.", not_blank()),
+    "mention_type": text("Where it is mentioned.", one_of(MENTION_TYPES, "known_mention_type")),
+    "publisher": text("Name of the publication.", nullable=True),
+    "url": text("Address or other identifier of the document.", nullable=True),
+    "sentence": integer("Sentence of the document, 1 is first.", above(0, "sentence_positive")),
+    "confidence_pct": real("Confidence of the extraction.", between(0, 100, "percent"), unit="%"),
+    "tone": real("Tone of the document.", between(-100, 100, "tone_in_range")),
+    "event_added_at": stamp("When the event was first added.", nullable=True),
+    "mentioned_at": stamp("When it was mentioned, to 15 minutes."),
+    **_platform(),
+}
+NEWS_MENTION_RULES = (not_in_future("mentioned_at"),)
+
+NEWS_ANNOTATIONS: dict[str, pa.Column] = {
+    "annotation_id": text("Readable id, `gdelt:gkg:20261122101500-7`.", not_blank()),
+    "url": text("Address of the document.", nullable=True),
+    "publisher": text("Name of the publication.", nullable=True),
+    "title": text("Title of the page.", nullable=True),
+    "language": text("ISO 639-3 code of a translated document; null when it was English.", nullable=True),
+    "tone": real("Positive less negative share of the words.", between(-100, 100, "tone_in_range")),
+    "positive_pct": real("Positive words.", between(0, 100, "percent"), unit="%"),
+    "negative_pct": real("Negative words.", between(0, 100, "percent"), unit="%"),
+    "words": integer("Words of the document.", at_least(0, "counter_not_negative"), unit="words"),
+    "themes": texts("Distinct themes, as `ECON_STOCKMARKET`, sorted.", nullable=True),
+    "persons": texts("Distinct persons named, sorted.", nullable=True),
+    "organisations": texts("Distinct organisations named, sorted.", nullable=True),
+    "places": texts("Distinct places named, `full name|country|lat|lon`, sorted.", nullable=True),
+    "image_url": text("Address of the main picture.", nullable=True),
+    "annotated_at": stamp("When the document was seen, to 15 minutes."),
+    **_platform(),
+}
+NEWS_ANNOTATION_RULES = (not_in_future("annotated_at"),)
+
 
 @dataclass(frozen=True)
 class KindSchema:
@@ -251,4 +348,23 @@ KINDS: dict[Kind, KindSchema] = {
         REPO_EVENTS, REPO_EVENT_RULES, "event_id", "occurred_at", "Commits, pull requests, issues, stars, releases."
     ),
     "trending": KindSchema(TRENDING, TRENDING_RULES, "trend_id", "observed_at", "Ranked lists of what is popular."),
+    "market_actions": KindSchema(
+        MARKET_ACTIONS, MARKET_ACTION_RULES, "action_id", "occurred_at", "Dividends and splits."
+    ),
+    "contributions": KindSchema(
+        CONTRIBUTIONS, CONTRIBUTION_RULES, "contribution_id", "week_at", "Work of contributors per week."
+    ),
+    "news_events": KindSchema(
+        NEWS_EVENTS, NEWS_EVENT_RULES, "news_event_id", "added_at", "Events that articles tell of, coded by CAMEO."
+    ),
+    "news_mentions": KindSchema(
+        NEWS_MENTIONS, NEWS_MENTION_RULES, "mention_id", "mentioned_at", "Documents that mention an event."
+    ),
+    "news_annotations": KindSchema(
+        NEWS_ANNOTATIONS,
+        NEWS_ANNOTATION_RULES,
+        "annotation_id",
+        "annotated_at",
+        "What an upstream found in articles: themes, tone, people, places.",
+    ),
 }

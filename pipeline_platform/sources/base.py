@@ -24,6 +24,11 @@ Kind = Literal[
     "repositories",
     "repo_events",
     "trending",
+    "market_actions",
+    "contributions",
+    "news_events",
+    "news_mentions",
+    "news_annotations",
 ]
 Domain = Literal["social", "news", "market", "weather", "developer"]
 
@@ -96,6 +101,18 @@ class Fetch(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A record that we hold: its id, its event time, and the payload as last received."""
+
+    record_id: str
+    event_time: datetime
+    payload: Any
+
+
+Recheck = Callable[[Fetch[Any], Sequence[Known]], Iterator[Page]]
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A secret the source needs: the field of its settings, and how a person gets one."""
 
@@ -135,6 +152,12 @@ class Stream:
         identify: `(payload) -> (record_id, event_time)`; used by fetch and by the contract tests.
         parse: `(payload) -> row` of the canonical kind; raises KeyError, TypeError or ValueError for a broken payload.
         sample: feeds docs and contract tests.
+        fields: where each column comes from: paths in the payload, `data.title`, several joined by ` | `, items of
+            lists as `urls[].expanded_url`; a path stands for all below it. Words in parentheses, `(always article)`,
+            say what is constant or computed. What no path names is counted as unmapped, and stays in raw.
+        recheck: yields the records as the upstream shows them now, those it removed with a payload that says so; what
+            was deleted there is deleted here by it. Given records that were not received for a day.
+        recheck_days: how many days back records are checked again.
         max_pages: pages of one target after which a pagination counts as endless.
     """
 
@@ -148,6 +171,9 @@ class Stream:
     identify: Callable[[Any], tuple[str, datetime | None]]
     parse: Callable[[Any], dict[str, Any]]
     sample: Sample
+    fields: Mapping[str, str] = field(default_factory=dict)
+    recheck: Recheck | None = None
+    recheck_days: int = 0
     max_pages: int = 200
 
 
@@ -165,6 +191,7 @@ class Source:
         terms: what may be kept, what must be deleted when the upstream deletes it, attribution.
         base_url: address of the live API.
         budget, cadence: how often it may be asked, and the cron expression of its schedule (UTC).
+        concurrency: how many targets of a stream are asked at the same time, within the budget.
         diagnose: looks at every response and may name an error the status line hides (an error with status 200,
             a 403 that is a rate limit); None means the usual reading of the status applies.
     """
@@ -182,4 +209,5 @@ class Source:
     cadence: str
     settings: type[SourceSettings]
     streams: tuple[Stream, ...]
+    concurrency: int = 1
     diagnose: Callable[["Response"], SourceError | None] = no_diagnosis

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr
 from pipeline_platform.clean.cleaning import UNEXPLAINED, clean, quarantine
 from pipeline_platform.sandbox.faults import FAULTS
 from pipeline_platform.schemas.catalog import cleaned_table, raw_table
-from pipeline_platform.schemas.kinds import KINDS
+from pipeline_platform.schemas.kinds import KINDS, PLATFORM_COLUMNS
 from pipeline_platform.sources.base import Domain, Source, SourceSettings, Stream, Window
 from pipeline_platform.sources.errors import (
     CircuitOpen,
@@ -30,6 +30,7 @@ from pipeline_platform.sources.errors import (
     SourceError,
     Transient,
 )
+from pipeline_platform.sources.fields import FieldTable, leaves
 from pipeline_platform.sources.limits import usage
 from pipeline_platform.sources.policy import breaker_state
 from pipeline_platform.sources.registry import SOURCES, all_streams
@@ -132,6 +133,15 @@ def test_samples_become_rows_without_a_reject(source: Source, stream: Stream) ->
     assert result.rows[KINDS[stream.kind].event_time].notna().all()
 
 
+@every_stream
+def test_every_filled_column_says_where_it_comes_from(source: Source, stream: Stream) -> None:
+    given = {*KINDS[stream.kind].columns, "author"} - {*PLATFORM_COLUMNS, "author_id", "canonical_url", "content_hash"}
+    assert set(stream.fields) <= given
+    for payload in stream.sample.payloads:
+        filled = {name for name, value in stream.parse(payload).items() if value is not None}
+        assert filled - set(stream.fields) == set(), "name the upstream field, or write (computed), (always …)"
+
+
 # --- fetching from the sandbox ---
 
 
@@ -161,6 +171,17 @@ def test_records_are_identified_by_their_payload_alone(source: Source, clean_out
             assert told == record_id
             if moment is not None and moment <= NOW:
                 assert envelope["event_time"] == moment
+
+
+@every_source
+def test_mapped_fields_exist(source: Source, clean_outcomes: Mapping[str, Outcome]) -> None:
+    """A misspelt path would call a field unmapped that is used."""
+    for stream in source.streams:
+        fetched = clean_outcomes[source.name].envelopes[stream.name].values()
+        payloads = [*stream.sample.payloads, *(orjson.loads(envelope["payload"]) for envelope in fetched)]
+        seen = {path for payload in payloads for path in leaves(payload)}
+        for path in FieldTable(stream.fields).mapped:
+            assert any(FieldTable({"": path}).covers(one) for one in seen), f"{stream.name}: no payload has {path}"
 
 
 @every_source
