@@ -52,7 +52,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert linked.exists(), f"{page.name} links to {target}"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {documentation.anchor(heading) for heading in headings}, f"{page.name} links to {target}"
+            assert anchor in {anchor(heading) for heading in headings}, f"{page.name} links to {target}"
 
 
 def _commands(group: typer.Typer) -> set[str]:
