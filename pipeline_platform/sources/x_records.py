@@ -237,6 +237,7 @@ def _sample(number: str, created: str, text: str, author: str, **more: Any) -> d
 
 
 _BAKER = {"id": "4417702", "name": "Ada Quay", "username": "ada_bakes"}
+_PHOTO = {"media_key": "3_1997600100000000001", "type": "photo", "url": "https://pbs.twimg.com/media/loaf.jpg"}
 _LONG = (
     "Notes on a slow loaf. Mix at nine, fold at ten and at eleven, then leave it alone. The flour is from the mill by "
     "the weir, 80 % water, and salt only after the first fold. It looks like soup until the second one, and then it "
@@ -259,7 +260,7 @@ SAMPLE_POSTS: list[dict[str, Any]] = [
         ),
         "author": _BAKER,
         "media": [
-            {"media_key": "3_1997600100000000001", "type": "photo", "url": "https://pbs.twimg.com/media/loaf.jpg"},
+            _PHOTO,
             {
                 "media_key": "7_1997600100000000002",
                 "type": "video",
@@ -285,6 +286,26 @@ SAMPLE_POSTS: list[dict[str, Any]] = [
                 f"{_LONG[:277].replace('&', '&amp;')}…",
                 "4417702",
                 note_post={"text": _LONG.replace("&", "&amp;")},
+                attachments={"media_keys": ["3_1997600100000000001"]},
+            )
+        ],
+        "media": [_PHOTO],
+    },
+    {
+        "post": _sample(
+            "1997607778889990001",
+            "2025-12-07T09:50:40.000Z",
+            "RT @ada_bakes: Notes on a slow loaf. Mix at nine, fold at ten and at eleven, then leave it alone. The f…",
+            "551230",
+            referenced_tweets=[{"type": "retweeted", "id": "1997600112233445566"}],
+        ),
+        "referenced": [
+            _sample(
+                "1997600112233445566",
+                "2025-12-07T09:20:11.000Z",
+                f"{_LONG[:277].replace('&', '&amp;')}…",
+                "4417702",
+                note_tweet={"text": _LONG.replace("&", "&amp;")},
             )
         ],
     },
@@ -315,7 +336,7 @@ SAMPLE_POSTS: list[dict[str, Any]] = [
         ],
     },
 ]
-"""A long post with pictures, a repost of it in the other vocabulary, a short one, and one that is gone."""
+"""A long post with pictures, reposts of it in both vocabularies, a short one, and one that is gone."""
 
 SAMPLE_TRENDS: list[dict[str, Any]] = [
     {
