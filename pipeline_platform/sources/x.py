@@ -315,8 +315,9 @@ SOURCE = Source(
                 "channel": "author.username",
                 "author": "post.author_id",
                 "text": (
-                    "post.text | post.note_tweet.text | post.note_post.text | referenced[].text | "
-                    "referenced[].note_tweet.text | referenced[].note_post.text (of a repost, the whole original)"
+                    "post.text | post.note_tweet.text | post.note_post.text | post.referenced_tweets[] | "
+                    "post.referenced_posts[] | referenced[].id | referenced[].text | referenced[].note_tweet.text | "
+                    "referenced[].note_post.text (of a repost, the whole original)"
                 ),
                 "url": "(computed from id and user name)",
                 "image_url": (

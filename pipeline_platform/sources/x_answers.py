@@ -46,6 +46,7 @@ def diagnose(response: "Response") -> SourceError | None:
         return None
     body = _body_of(response)
     words, kind = _words(body), _problem_kind(body)
+    address = response.url.partition("?")[0]  # what was asked for is in the request of the error
     if kind == "usage-capped" or body.get("title") == "UsageCapExceeded":
         message = f"X: the usage cap is reached ({words}); raise it at console.x.com, or wait for the next cycle"
         return QuotaExhausted(message, status=status, wait_seconds=_CAP_PAUSE)
@@ -57,10 +58,10 @@ def diagnose(response: "Response") -> SourceError | None:
     if status == 403:
         reason = body.get("reason") or kind
         advice = f"check what the app of {CREDENTIAL} may use at console.x.com"
-        return Permanent(f"X refuses {response.url}: {words} ({reason}); {advice}", status=status)
+        return Permanent(f"X refuses {address}: {words} ({reason}); {advice}", status=status)
     if status == 404 and not body:
-        return Permanent(f"X has nothing at {response.url}; check PIPELINE_X__BASE_URL", status=status)
-    return Permanent(f"X answered {status} to {response.url}: {words}; check PIPELINE_X__WATCH", status=status)
+        return Permanent(f"X has nothing at {address}; check PIPELINE_X__BASE_URL", status=status)
+    return Permanent(f"X answered {status} to {address}: {words}; check PIPELINE_X__WATCH", status=status)
 
 
 def refusal(body: Mapping[str, Any], what: str) -> SourceError:

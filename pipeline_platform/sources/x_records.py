@@ -118,7 +118,8 @@ def _unescaped(text: str | None) -> str | None:
 
 def _whole_text(post: Mapping[str, Any]) -> str | None:
     note = _object(post, "note_tweet") or _object(post, "note_post")
-    return _text(note, "text") or _text(post, "text")
+    cut = _text(post, "text")
+    return _text(note, "text") or cut
 
 
 def _reposted(post: Mapping[str, Any], payload: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any] | None]:

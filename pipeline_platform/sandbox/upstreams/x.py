@@ -323,7 +323,9 @@ def replay(recordings: list[Recording]) -> Replay:
             served[sort][stem] = recording
         else:
             served[sort][f"r{stem[_NUMBER]}" if sort != "trends" else "1"] = recording
-    lookups = [_body(one) for one in served["search"].values() if one.endpoint.endswith("/2/tweets")]
+    lookups = [
+        _body(one) for one in served["search"].values() if one.endpoint.endswith("/2/tweets") and one.kind == "cassette"
+    ]
 
     def account(request: Request) -> Response:
         name = request.path_params["username"]
