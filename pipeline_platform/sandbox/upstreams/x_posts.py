@@ -58,6 +58,8 @@ class Posts:
             day = FIRST_NUMBERED_DAY + timedelta(days=days)
         except OverflowError:
             return None
+        if day < FIRST_DAY:
+            return None
         return self.world.post(f"{day.isoformat()}-t{channel:03d}-{k:05d}")
 
     def original(self, post: Post) -> Post | None:
