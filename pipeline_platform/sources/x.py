@@ -312,7 +312,6 @@ SOURCE = Source(
             fields={
                 "document_id": "post.id",
                 "kind": "(always tweet)",
-                "channel": "author.username",
                 "author": "post.author_id",
                 "text": (
                     "post.text | post.note_tweet.text | post.note_post.text | post.referenced_tweets[] | "

@@ -157,6 +157,8 @@ def _is_gone(payload: Mapping[str, Any], number: str) -> bool:
 def parse_post(payload: Any) -> dict[str, Any]:
     """A post as a document; of a deleted, hidden or superseded one nothing but its id and its time.
 
+    Its address is the one without the account, and it has no channel: the author is a pseudonym, and stays one.
+
     The counters of a repost are not its own: X repeats the number of shares of the original, and shows 0 likes. They
     stay null.
 
@@ -175,12 +177,9 @@ def parse_post(payload: Any) -> dict[str, Any]:
     if "text" not in post or _is_superseded(post, number):
         return row | {"is_deleted": True}
     is_repost, original = _reposted(post, payload)
-    username = _text(_object(payload, "author"), "username")
     row |= {
-        "channel": username,
         "author": _text(post, "author_id"),
         "text": _unescaped(_whole_text(original or post)),
-        "url": f"{_SITE}/{username}/status/{number}" if username else row["url"],
         "image_url": _image(original or post, payload),
         "language_declared": _language(_text(post, "lang")),
         "is_adult": _flag(post, "possibly_sensitive"),
