@@ -258,9 +258,14 @@ class SourceClient:
         breaker = self._breakers.setdefault(call.host, Breaker(self.source.name, call.host, self._redis, self._clock))
         breaker.check()
         self._limits.acquire(call.host)
-        self.requests += 1
-        with breaker.guard():
-            return self._exchange(call, key)
+        try:
+            with breaker.guard():
+                self.requests += 1
+                return self._exchange(call, key)
+        except CircuitOpen:
+            # Another request opened the circuit while this one waited for its turn: it was not sent.
+            self._limits.give_back()
+            raise
 
     def _exchange(self, call: "_Call", key: str | None) -> Response:
         kept = self._cache.read(key) if key else None

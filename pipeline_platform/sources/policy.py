@@ -41,6 +41,9 @@ FAIL_MAX = 5
 COOL_DOWN_SECONDS = 60.0
 # Longer than any request may take: a probe whose process died gives way to another after this.
 PROBE_SECONDS = 300
+# Who comes while another one probes waits for what comes of it.
+PROBE_PATIENCE = timedelta(seconds=30)
+PROBE_POLL_SECONDS = 0.25
 # A breaker nobody used for a day knows nothing about today's upstream.
 BREAKER_LIFE_SECONDS = 86_400
 
@@ -216,12 +219,16 @@ class Breaker:
                 self._redis.delete(self._probe_key)
 
     def _admit(self) -> bool:
-        if self.check() == STATE_CLOSED:
-            return False
-        if not self._redis.set(self._probe_key, 1, nx=True, ex=PROBE_SECONDS):
-            raise self._refusal(COOL_DOWN_SECONDS)
-        self._breaker().half_open()
-        return True
+        """Let one request through; True when it is the probe."""
+        patient_until = self._clock.now() + PROBE_PATIENCE
+        while self.check() != STATE_CLOSED:
+            if self._redis.set(self._probe_key, 1, nx=True, ex=PROBE_SECONDS):
+                self._breaker().half_open()
+                return True
+            if self._clock.now() >= patient_until:
+                raise self._refusal(COOL_DOWN_SECONDS)
+            self._clock.sleep(PROBE_POLL_SECONDS)
+        return False
 
     def _count(self, error: SourceError | None) -> None:
         if error is None and self._storage.counter == 0 and self._storage.state == STATE_CLOSED:
