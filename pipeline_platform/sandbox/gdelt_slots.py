@@ -181,7 +181,8 @@ def annotations(world: World, edition: str, slot: datetime) -> Iterator[Line]:
             "V2SOURCECOMMONNAME": f"{post.channel}.example" if post else "Wire Monitoring",
             "V2DOCUMENTIDENTIFIER": post.url if post else f"as told by a wire service, number {number}",
             "V1THEMES": "".join(f"{theme};" for theme in THEMES[topic]),
-            "V1LOCATIONS": f"4#{place.name}, {COUNTRIES[place.country]}#{country}#{country}01#{place.lat}#{place.lon}#-1",
+            "V1LOCATIONS": f"4#{place.name}, {COUNTRIES[place.country]}#{country}#{country}01#"
+            f"{place.lat}#{place.lon}#-1",
             "V1PERSONS": ";".join(rng.sample(PEOPLE, rng.randrange(3))),
             "V1ORGANIZATIONS": ";".join(rng.sample(ORGANISATIONS, rng.randrange(3))),
             "V1.5TONE": f"{positive - negative:.12f},{positive:.12f},{negative:.12f},"

@@ -128,10 +128,18 @@ def _is_of(kind: FileKind, name: str) -> bool:
 
 def diagnose(response: "Response") -> SourceError | None:
     """Reads errors in plain text, with status 200 too, and bodies that were lost on the way."""
-    path = urlsplit(response.url).path
-    if response.status == 200 and PurePosixPath(path).suffix == ".zip":
+    try:
+        return _problem(response)
+    except Malformed as error:
+        # Returned, since the client asks again for what is diagnosed, and not for what a diagnosis fails on.
+        return error
+
+
+def _problem(response: "Response") -> SourceError | None:
+    ending = PurePosixPath(urlsplit(response.url).path).suffix
+    if response.status == 200 and ending == ".zip":
         checked(response)
-    elif response.status == 200 and PurePosixPath(path).suffix == ".txt":
+    elif response.status == 200 and ending == ".txt":
         read_list(response.text)
     elif response.status in (200, 429):
         return _said(response)
