@@ -123,11 +123,13 @@ def _refuse_broken(payload: Mapping[str, Any]) -> None:
 
 def _real(payload: Mapping[str, Any], column: str) -> float | None:
     text = payload.get(column)
-    if text is None:
-        return None
+    return None if text is None else _finite(text)
+
+
+def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{column} is {text!r}")
+        raise ValueError(f"{text!r} is no number")
     return number
 
 
@@ -250,7 +252,7 @@ def _tone(text: str | None) -> tuple[float | None, float | None, float | None, i
     if text is None:
         return None, None, None, None
     tone, positive, negative, _polarity, _activity, _self, words = text.split(",")
-    return float(tone), float(positive), float(negative), int(words)
+    return _finite(tone), _finite(positive), _finite(negative), int(words)
 
 
 def _blocks(payload: Mapping[str, Any], column: str) -> Iterable[str]:
