@@ -284,7 +284,7 @@ NEWS_EVENTS: dict[str, pa.Column] = {
 NEWS_EVENT_RULES = (not_in_future("added_at"),)
 
 NEWS_MENTIONS: dict[str, pa.Column] = {
-    "mention_id": text("Readable id: source, event, place in the file.", not_blank()),
+    "mention_id": text("Readable id: source, event, time, hash of the place in the document.", not_blank()),
     "news_event_id": text("The event, as in `news_events`.", not_blank()),
     "mention_type": text("Where it is mentioned.", one_of(MENTION_TYPES, "known_mention_type")),
     "publisher": text("Name of the publication.", nullable=True),
@@ -303,8 +303,8 @@ NEWS_ANNOTATIONS: dict[str, pa.Column] = {
     "url": text("Address of the document.", nullable=True),
     "publisher": text("Name of the publication.", nullable=True),
     "title": text("Title of the page.", nullable=True),
-    "language": text("ISO 639-3 code of a translated document; null when it was English.", nullable=True),
-    "tone": real("Positive less negative share of the words.", between(-100, 100, "tone_in_range")),
+    "language": text("ISO 639-3 code of a translated document; null when it was read as English.", nullable=True),
+    "tone": real("Percentage of positive words less that of negative ones.", between(-100, 100, "tone_in_range")),
     "positive_pct": real("Positive words.", between(0, 100, "percent"), unit="%"),
     "negative_pct": real("Negative words.", between(0, 100, "percent"), unit="%"),
     "words": integer("Words of the document.", at_least(0, "counter_not_negative"), unit="words"),

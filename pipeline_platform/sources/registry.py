@@ -1,15 +1,24 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
-from pipeline_platform.sources import coingecko, github, openweather, reddit, rss, x
+from pipeline_platform.sources import (
+    coingecko,
+    gdelt,
+    github,
+    openweather,
+    reddit,
+    rss,
+    x,
+)
 from pipeline_platform.sources.base import Source, Stream
 
 SOURCES: tuple[Source, ...] = (
     reddit.SOURCE,
+    x.SOURCE,
     rss.SOURCE,
+    gdelt.SOURCE,
     github.SOURCE,
     coingecko.SOURCE,
     openweather.SOURCE,
-    x.SOURCE,
 )
 
 
