@@ -243,6 +243,8 @@ SAMPLE_PULL_REQUEST: dict[str, Any] = {
     "body": "Closes #51.\n\n- reads `stations.csv`\n- keeps the **old** names",
     "user": {"login": "bo-lund", "id": 772},
     "labels": [{"name": "enhancement"}],
+    # Lists leave it out; the answer for a single pull request has it.
+    "comments": 2,
     "draft": False,
     "created_at": "2026-01-04T10:00:00Z",
     "updated_at": "2026-01-05T09:30:00Z",
