@@ -38,6 +38,9 @@ from pipeline_platform.sources.github_values import (
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
 
+_STARRED = "github.star+json"
+"""Media type of stars with their times; without it GitHub lists the accounts alone."""
+
 STAR_PAGES = 400
 """Pages after which GitHub cuts the list of stargazers off; it is sorted oldest first, so the newest are not in it."""
 
@@ -82,19 +85,19 @@ def _moments(items: list[Any], field: str, fetch: Fetch[GithubSettings]) -> list
 
 def _star_lists(fetch: Fetch[GithubSettings], repository: str) -> Iterator["Response"]:
     """The pages of the list of stargazers, from the last one back to where the window begins."""
-    first = ask(fetch, f"repos/{repository}/stargazers", {"per_page": PER_PAGE}, media="star+json")
+    first = ask(fetch, f"repos/{repository}/stargazers", {"per_page": PER_PAGE}, media=_STARRED)
     address = link(first, "last")
     if address is None:
         # One page, or a server that does not say where its list ends.
         yield first
         address = link(first, "next")
         while address is not None:
-            response = ask(fetch, address, media="star+json")
+            response = ask(fetch, address, media=_STARRED)
             yield response
             address = link(response, "next")
         return
     while address is not None and httpx.URL(address).params.get("page") != "1":
-        response = ask(fetch, address, media="star+json")
+        response = ask(fetch, address, media=_STARRED)
         yield response
         moments = _moments(items_of(response), "starred_at", fetch)
         if moments and moments[0] < fetch.window.start:

@@ -111,7 +111,7 @@ _FORMER = "former-"
 
 
 def _stars(world: World, request: Request, repository: str) -> Response:
-    is_timed = "star+json" in request.headers.get("accept", "")
+    is_timed = request.headers.get("accept") == "application/vnd.github.star+json"
 
     def shown(number: int) -> Thing:
         made = star(world, repository, number)
