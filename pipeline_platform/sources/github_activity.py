@@ -4,7 +4,7 @@ Items that do not name their repository are kept in a payload that does. Wire fo
 https://docs.github.com/en/rest (activity/starring, activity/events, releases/releases, metrics/statistics).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -66,18 +66,39 @@ _EVENT_TYPES = {
 }
 
 
-def _wanted(moment: datetime | None, fetch: Fetch[GithubSettings]) -> bool:
-    """Whether it happened in the window; what has no time, or an impossible one, is for the quarantine to tell."""
-    return moment is None or moment in fetch.window or moment > fetch.now
+def _believable(item: Any, field: str, fetch: Fetch[GithubSettings]) -> datetime | None:
+    moment = believable_moment(item.get(field)) if isinstance(item, Mapping) else None
+    return moment if moment and moment <= fetch.now else None
 
 
-def _time_of(item: Any, field: str) -> datetime | None:
-    return believable_moment(item.get(field)) if isinstance(item, Mapping) else None
+def _last_known(times: Sequence[datetime | None]) -> list[datetime | None]:
+    known: datetime | None = None
+    return [known := time or known for time in times]
+
+
+def _near(times: Sequence[datetime | None]) -> list[list[datetime]]:
+    """For each place of an ordered list its time; where there is none, the times of its neighbours that have one."""
+    before, after = _last_known(times), _last_known(times[::-1])[::-1]
+    return [[moment for moment in {*pair} if moment] for pair in zip(before, after, strict=True)]
+
+
+def _of_window(items: list[Any], field: str, fetch: Fetch[GithubSettings]) -> list[Any]:
+    """The items of an ordered page that happened in the window.
+
+    What has no time or an impossible one is taken by its place in the list: that is for the quarantine to tell.
+    """
+    near = _near([_believable(item, field, fetch) for item in items])
+    window = fetch.window
+    return [
+        item
+        for item, moments in zip(items, near, strict=True)
+        if not moments or any(moment in window for moment in moments)
+    ]
 
 
 def _moments(items: list[Any], field: str, fetch: Fetch[GithubSettings]) -> list[datetime]:
     """The believable times of the items of a page, in its order."""
-    return [moment for item in items if (moment := _time_of(item, field)) and moment <= fetch.now]
+    return [moment for item in items if (moment := _believable(item, field, fetch))]
 
 
 # Stars
@@ -111,7 +132,7 @@ def fetch_stars(fetch: Fetch[GithubSettings], target: str) -> Iterator[Page]:
     _, repository = repository_answer(fetch, target)
     name, count = str(repository["full_name"]), repository.get("stargazers_count")
     for response in _star_lists(fetch, target):
-        stars = [star for star in items_of(response) if _wanted(_time_of(star, "starred_at"), fetch)]
+        stars = _of_window(items_of(response), "starred_at", fetch)
         yield Page.of(response, [record_of({"repository": name, "star": star}, identify_star) for star in stars])
     if isinstance(count, int) and count > STAR_PAGES * PER_PAGE:
         for response, events in _feed(fetch, target):
@@ -153,9 +174,8 @@ def fetch_releases(fetch: Fetch[GithubSettings], target: str) -> Iterator[Page]:
         releases = items_of(response)
         wanted = [
             release
-            for release in releases
+            for release in _of_window(releases, "published_at", fetch)
             if not (isinstance(release, Mapping) and release.get("draft") is True)
-            and _wanted(_time_of(release, "published_at"), fetch)
         ]
         yield Page.of(response, [record_of(release, identify_release) for release in wanted])
         moments = _moments(releases, "created_at", fetch)
@@ -193,7 +213,7 @@ def _feed(fetch: Fetch[GithubSettings], repository: str) -> Iterator[tuple["Resp
     """Answers of the event feed, which holds 300 events of 30 days at most, with their events of the window."""
     for response in answers(fetch, f"repos/{repository}/events", {"per_page": PER_PAGE}):
         events = items_of(response)
-        yield response, [event for event in events if _wanted(_time_of(event, "created_at"), fetch)]
+        yield response, _of_window(events, "created_at", fetch)
         moments = _moments(events, "created_at", fetch)
         if moments and max(moments) < fetch.window.start:
             return
@@ -247,35 +267,49 @@ def fetch_contributions(fetch: Fetch[GithubSettings], target: str) -> Iterator[P
     _, repository = repository_answer(fetch, target)
     name = str(repository["full_name"])
     response = ask(fetch, f"repos/{target}/stats/contributors")
-    work = [pair for contributor in items_of(response) for pair in _weeks_of(contributor)]
-    counts_lines = any(isinstance(week, Mapping) and (week.get("a") or week.get("d")) for _, week in work)
     payloads = [
-        {"repository": name, "author": author, "week": week, "counts_lines": counts_lines}
-        for author, week in work
-        if _worked(week) and _overlaps(week, fetch)
+        {"repository": name, "author": author, "week": week}
+        for contributor in items_of(response)
+        for author, week in _weeks_of(contributor, fetch)
     ]
-    yield Page.of(response, [record_of(payload, identify_contribution) for payload in payloads])
+    counts_lines = any(isinstance(item, Mapping) and _has_lines(item) for item in items_of(response))
+    records = [record_of(payload | {"counts_lines": counts_lines}, identify_contribution) for payload in payloads]
+    yield Page.of(response, records)
 
 
-def _weeks_of(contributor: Any) -> Iterator[tuple[Any, Any]]:
-    """Account and week, for every week of a contributor; what is of no known shape stands in place of a week."""
+def _weeks_of(contributor: Any, fetch: Fetch[GithubSettings]) -> Iterator[tuple[Any, Any]]:
+    """Account and week, for the weeks of a contributor that overlap the window and have work.
+
+    What is of no known shape stands in place of a week.
+    """
     weeks = contributor.get("weeks") if isinstance(contributor, Mapping) else None
-    if isinstance(contributor, Mapping) and isinstance(weeks, list):
-        yield from ((contributor.get("author"), week) for week in weeks)
-    else:
+    if not isinstance(contributor, Mapping) or not isinstance(weeks, list):
         yield None, contributor
+        return
+    window = fetch.window
+    for week, starts in zip(weeks, _near([_begun(week, fetch) for week in weeks]), strict=True):
+        overlaps = any(start < window.end and start + WEEK > window.start for start in starts)
+        if (overlaps or not starts) and _worked(week):
+            yield contributor.get("author"), week
 
 
 def _worked(week: Any) -> bool:
     return not isinstance(week, Mapping) or any(week.get(name) != 0 for name in "cad")
 
 
-def _overlaps(week: Any, fetch: Fetch[GithubSettings]) -> bool:
+def _has_lines(contributor: Mapping[str, Any]) -> bool:
+    weeks = contributor.get("weeks")
+    return isinstance(weeks, list) and any(
+        isinstance(week, Mapping) and (week.get("a") or week.get("d")) for week in weeks
+    )
+
+
+def _begun(week: Any, fetch: Fetch[GithubSettings]) -> datetime | None:
     try:
         start = _week_start(week)
     except (KeyError, TypeError, ValueError):
-        return True
-    return start > fetch.now or (start < fetch.window.end and start + WEEK > fetch.window.start)
+        return None
+    return start if start <= fetch.now else None
 
 
 def _week_start(week: Any) -> datetime:

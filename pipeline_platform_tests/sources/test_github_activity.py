@@ -126,6 +126,13 @@ def test_the_newest_stars_of_a_large_repository_come_from_the_feed(collect: Coll
     assert row_of("github_stars", found.payload)["occurred_at"] == datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
+def test_a_star_with_an_impossible_time_belongs_to_its_neighbours(collect: Collect, upstream: Upstream) -> None:
+    upstream.reply(json.dumps(REPOSITORY))
+    times = ["2026-11-18T00:00:00Z", "2036-11-18T01:00:00Z", "2026-11-19T00:00:00Z", None, "2026-11-20T00:00:00Z"]
+    upstream.reply(json.dumps([star(number, time) for number, time in enumerate(times)]))
+    assert [record.payload["star"]["user"]["id"] for record in records(collect("github_stars"))] == [3, 4]
+
+
 # Releases
 
 
@@ -145,7 +152,7 @@ def test_releases_are_read_until_no_later_one_can_follow(collect: Collect, upstr
     upstream.reply(json.dumps(first), Link=f'<{upstream.url}/2>; rel="next"')
     upstream.reply(json.dumps([release(6, "2026-10-20T23:59:59Z", old)]), Link=f'<{upstream.url}/3>; rel="next"')
     found = records(collect("github_releases"))
-    # The first claims a time that is still to come: that is for the quarantine to tell.
+    # The first claims a time that is still to come, and the fourth none: that is for the quarantine to tell.
     assert [record.payload["id"] for record in found] == [1, 3, 4]
     assert len(upstream.seen) == 2
 
