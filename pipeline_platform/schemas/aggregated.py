@@ -254,6 +254,10 @@ DEVELOPER_ACTIVITY_DAILY = Table(
                 "Stars since the latest snapshot of an earlier day, at most 7 days back; null without one.",
                 unit="accounts",
             ),
+            "stars_given": _count(
+                "Stars given that day, as far as the upstream lists them; without those that were taken back before.",
+                "accounts",
+            ),
             "event_date": day(),
         },
         key=("event_date", "source", "repository"),

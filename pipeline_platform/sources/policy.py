@@ -180,7 +180,7 @@ class Breaker:
     """The circuit breaker of one host of one source, shared by all processes through Redis.
 
     Opens after `FAIL_MAX` failures in a row, lets one probe through after the cool-down, closes when it succeeds.
-    Transient and malformed answers are failures; a 404 shows that the upstream is alive.
+    Transient and malformed answers are failures; a 404 shows that the upstream is alive, and so does a 202.
     """
 
     def __init__(self, source_name: str, host: str, redis: Redis, clock: Clock) -> None:
@@ -256,7 +256,7 @@ class Breaker:
         return CircuitBreaker(
             fail_max=FAIL_MAX,
             reset_timeout=COOL_DOWN_SECONDS,
-            exclude=[lambda error: not isinstance(error, Transient | Malformed)],
+            exclude=[lambda error: not isinstance(error, Transient | Malformed) or error.status == 202],
             state_storage=self._storage,
             throw_new_error_on_trip=False,
         )

@@ -112,6 +112,7 @@ def test_developer_day(aggregated, rows, at):
             {"at": "22T04:00", "event_type": "pull_request", "closed_at": at("22T05:00")},
             {"at": "22T04:00", "event_type": "issue", "closed_at": at("23T00:00")},
             {"at": "22T04:00", "event_type": "star", "author_id": "p9"},
+            *({"at": "22T04:00", "event_type": told, "author_id": "p8"} for told in ("notice", "push", "comment")),
             {"at": "20T04:00", "event_type": "issue", "closed_at": at("22T23:59")},
             {"at": "01T04:00", "event_type": "pull_request", "closed_at": at("22T23:59")},
             {"at": "22T04:00", "event_type": "release", "repository": "c/d"},
@@ -140,6 +141,7 @@ def test_developer_day(aggregated, rows, at):
         "contributors": 2,
         "stars": 88,
         "stars_gained": -2,
+        "stars_given": 1,
         "event_date": D,
     }
     other = record(result, repository="c/d")
