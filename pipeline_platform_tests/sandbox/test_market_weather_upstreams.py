@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from pipeline_platform.sandbox import recordings as tapes
+from pipeline_platform.sandbox.climate import sky
 from pipeline_platform.sandbox.recordings import Recording
 from pipeline_platform.sandbox.upstreams import coingecko as coingecko_upstream
 from pipeline_platform.sandbox.upstreams import openweather as openweather_upstream
@@ -138,7 +139,9 @@ def broken_rules(stream: Stream, records: list[Record]) -> dict[str, set[str]]:
     return broken
 
 
-@pytest.mark.parametrize("name", ["coingecko_ohlc", "coingecko_prices", "openweather_current", "openweather_forecast"])
+@pytest.mark.parametrize(
+    "name", ["coingecko_ohlc", "coingecko_prices", "openweather_current", "openweather_forecast", "openweather_history"]
+)
 def test_exactly_the_planted_rows_are_bad_and_by_their_rule(ask: Ask, world: World, base: str, name: str) -> None:
     records = everything(ask, base, world, name, days=12 if name.startswith("coin") else 3)
     assert len({record.record_id for record in records}) == len(records) > 5
@@ -223,7 +226,7 @@ def test_winter_is_cold_and_noon_is_warm(world: World) -> None:
 
     def mean(month: int, hour: int) -> float:
         moments = [datetime(2026, month, day, hour, tzinfo=UTC) for day in range(1, 29)]
-        return sum(openweather_upstream.sky(world, berlin, moment).celsius for moment in moments) / len(moments)
+        return sum(sky(world, berlin, moment).celsius for moment in moments) / len(moments)
 
     assert mean(1, 12) < 4 < 14 < mean(7, 12) < 32
     assert mean(7, 3) + 4 < mean(7, 14)
@@ -313,7 +316,8 @@ def test_every_recording_is_served_and_read_or_named(name: str, ask: Ask, redis:
     assert replay.unused.keys() <= {recording.file for recording in every}
     assert all(replay.unused.values())
     served = [recording for recording in every if recording.file not in replay.unused]
-    targets = source.streams[0].targets(source.settings(**replay.watch))
+    settings = source.settings(**replay.watch)
+    targets = {target for stream in source.streams for target in stream.targets(settings)}
     numbers = {part for target in targets for part in target.split("/")[0].split("-") if part.isdigit()}
     assert {recording.file.split("/")[1][:3] for recording in served if "trending" not in recording.file} <= numbers
     window = Window(datetime(2021, 1, 1, tzinfo=UTC), datetime(2021, 12, 31, tzinfo=UTC))
