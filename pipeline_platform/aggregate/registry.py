@@ -99,6 +99,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         "aggregated/weather_daily",
         {"observations": Input("deduplicated/weather_observations")},
         weather_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/developer_activity_daily",
@@ -117,6 +118,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "developer": Input("aggregated/developer_activity_daily"),
         },
         cross_domain_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/trend_signals",

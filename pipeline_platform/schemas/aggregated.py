@@ -193,7 +193,8 @@ WEATHER_DAILY = Table(
         "aggregated/weather_daily",
         {
             "source": text("Source.", not_blank()),
-            "location": text("Place name as watched.", not_blank()),
+            "place": text("Key of the place, as in `deduplicated/weather_observations`.", not_blank()),
+            "location": text("Place name as watched; the alphabetically first of several.", not_blank()),
             "country": text("ISO 3166-1 alpha-2 code.", nullable=True),
             "temperature_min_c": real("Lowest temperature observed.", unit="°C", nullable=False),
             "temperature_mean_c": real("Mean of the temperatures observed.", unit="°C", nullable=False),
@@ -214,9 +215,9 @@ WEATHER_DAILY = Table(
         },
         _ordered("temperature_min_c", "temperature_mean_c", "mean_within_extremes"),
         _ordered("temperature_mean_c", "temperature_max_c", "mean_within_extremes"),
-        key=("event_date", "source", "location", "country"),
+        key=("event_date", "source", "place"),
     ),
-    key=("event_date", "source", "location", "country"),
+    key=("event_date", "source", "place"),
     published=True,
     tags={"domain": "weather"},
 )
@@ -267,7 +268,9 @@ CROSS_DOMAIN_DAILY = Table(
             "mean_sentiment": _sentiment("Mean sentiment of the scored canonical documents."),
             "crypto_assets": _count("Cryptocurrencies with a return.", "assets", nullable=True),
             "crypto_mean_return": real("Unweighted mean of their daily returns.", unit="ratio"),
-            "places": _count("Places with observations.", "places", nullable=True),
+            "places": _count(
+                "Places with observations; one that several sources watch counts once.", "places", nullable=True
+            ),
             "mean_temperature_c": real("Mean over places of the day's mean temperature.", unit="°C"),
             "temperature_anomaly_c": real(
                 "Mean over places of the day's mean temperature less the mean of the place's preceding days (at most "

@@ -25,7 +25,12 @@ USUAL: dict[str, dict[str, Any]] = {
         "interval": "1h",
         "currency": "USD",
     },
-    "deduplicated/weather_observations": {"source": "openweather", "location": "Berlin", "country": "DE"},
+    "deduplicated/weather_observations": {
+        "source": "openweather",
+        "place": "berlin-de",
+        "location": "Berlin",
+        "country": "DE",
+    },
     "deduplicated/repositories": {"source": "github", "repository": "a/b"},
     "deduplicated/repo_events": {"source": "github", "repository": "a/b", "author_id": "p1"},
 }

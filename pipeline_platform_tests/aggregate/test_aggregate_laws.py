@@ -67,6 +67,8 @@ ROWS = {
         volume=st.none() | price,
     ),
     "deduplicated/weather_observations": several(
+        source=st.sampled_from(["openweather", "open_meteo"]),
+        place=st.sampled_from(["berlin-de", "paris-fr"]),
         location=st.sampled_from(["Berlin", "Paris"]),
         country=st.sampled_from(["DE", None]),
         temperature_c=st.floats(-40, 40),

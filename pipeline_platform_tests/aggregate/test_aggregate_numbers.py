@@ -76,13 +76,14 @@ def test_weather_day(aggregated, rows):
             {"at": "22T00:40", "temperature_c": 4.0, "condition": "Clouds", "rain_1h_mm": 2.0, "humidity_pct": 50.0},
             {"at": "22T13:00", "temperature_c": 9.0, "condition": "Rain", "rain_1h_mm": 0.5, "humidity_pct": 60.0},
             {"at": "22T14:00", "temperature_c": 9.0, "condition": "Clouds"},
-            {"at": "22T14:00", "temperature_c": 1.0, "location": "Nowhere", "country": None},
+            {"at": "22T14:00", "temperature_c": 1.0, "location": "Nowhere", "country": None, "place": "nowhere"},
             {"at": "23T14:00", "temperature_c": 40.0},
         ],
     )
     result = aggregated("aggregated/weather_daily", [D], observations=observations)
     assert record(result, location="Berlin") == {
         "source": "openweather",
+        "place": "berlin-de",
         "location": "Berlin",
         "country": "DE",
         "temperature_min_c": 2.0,
@@ -196,6 +197,7 @@ def test_source_day(aggregated, rows, layer_counts, at):
 def test_a_day_across_domains(aggregated, rows):
     hours = {"source": "*", "channel": "*", "event_date": D}
     weather = {"source": "openweather", "country": "DE", "temperature_min_c": 0.0, "temperature_max_c": 30.0}
+    berlin = {**weather, "place": "berlin-de", "location": "Berlin"}
     crypto = {"source": "coingecko", "asset_class": "crypto", "event_date": D}
     repository = {"source": "github", "event_date": D}
     result = aggregated(
@@ -223,11 +225,12 @@ def test_a_day_across_domains(aggregated, rows):
         weather=rows(
             "aggregated/weather_daily",
             [
-                {**weather, "location": "Berlin", "temperature_mean_c": 50.0, "event_date": date(2026, 11, 7)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 4.0, "event_date": date(2026, 11, 8)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 6.0, "event_date": date(2026, 11, 21)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 8.0, "event_date": D},
-                {**weather, "location": "Aachen", "temperature_mean_c": 10.0, "event_date": D},
+                {**berlin, "temperature_mean_c": 50.0, "event_date": date(2026, 11, 7)},
+                {**berlin, "temperature_mean_c": 4.0, "event_date": date(2026, 11, 8)},
+                {**berlin, "temperature_mean_c": 6.0, "event_date": date(2026, 11, 21)},
+                {**berlin, "temperature_mean_c": 8.0, "event_date": D},
+                {**berlin, "source": "open_meteo", "temperature_mean_c": 6.0, "event_date": D},
+                {**weather, "place": "aachen-de", "location": "Aachen", "temperature_mean_c": 11.0, "event_date": D},
             ],
         ),
         developer=rows(
