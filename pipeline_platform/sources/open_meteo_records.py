@@ -164,7 +164,7 @@ def _water(centimetres: float | None) -> float | None:
 
 
 def identify_observation(payload: Mapping[str, Any]) -> tuple[str, datetime]:
-    """Id, of the watched place as cells of models differ, and time of an observation."""
+    """Id of an observation, by the watched place as the cells of models differ, and its time."""
     observed = moment(payload["weather"]["time"])
     return f"open_meteo:{spot(*coordinates(payload['place']))}:{observed:%Y-%m-%dT%H:%MZ}", observed
 

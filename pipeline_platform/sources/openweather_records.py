@@ -167,7 +167,7 @@ def parse_forecast(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def identify_past(payload: Mapping[str, Any]) -> tuple[str, datetime]:
-    """Id and time of a past moment, named as an observation of that moment is."""
+    """Id of a past moment, that of an observation of the moment, and its time."""
     return _observed(payload["answer"], payload["moment"]["dt"])
 
 

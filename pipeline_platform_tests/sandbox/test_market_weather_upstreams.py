@@ -331,6 +331,8 @@ def test_every_recording_is_served_and_read_or_named(name: str, ask: Ask, redis:
                 except SourceError as error:
                     outcomes[type(error).__name__] += 1
                     continue
+                # Recorded answers about the past are the same whatever moment is asked for.
+                records = list({record.record_id or str(record.payload): record for record in records}.values())
                 outcomes["records"] += len(records)
                 outcomes["malformed"] += sum("malformed" in rules for rules in broken_rules(stream, records).values())
     assert outcomes["records"] > 250
