@@ -26,6 +26,7 @@ import pandas as pd
 from pipeline_platform.aggregate.registry import AGGREGATES, Input
 from pipeline_platform.clean.cleaning import clean, quarantine
 from pipeline_platform.dedup.documents import dedup_documents
+from pipeline_platform.dedup.resolve import resolve
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.registry import configured
@@ -196,7 +197,7 @@ class Run:
                 found = Counter(result["method"].tolist())
                 found.pop("none", None)
             else:
-                result = dedup_rows(rows, table.key)
+                result = resolve(kind, dedup_rows(rows, table.key), self.stores.settings)
                 found = Counter()
             if merged := len(rows) - len(result):
                 found["same key"] = merged

@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
+from pipeline_platform.dedup.cities import RegisteredPlace
+from pipeline_platform.dedup.listings import Listing
 from pipeline_platform.sources.base import Source
 
 PREFIX = "PIPELINE_"
@@ -43,10 +45,29 @@ class Settings(BaseSettings):
         None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."
     )
     dedup_lookback_days: int = Field(3, ge=0, le=90, description="Days before a partition in which copies are sought.")
+    places: list[RegisteredPlace] = Field(
+        [],
+        description='Further places, or other ones for built-in keys: {"key": "ghent-be", "name": "Ghent", '
+        '"country": "BE", "lat": 51.05, "lon": 3.72, "names": ["Gent"]}. Weather within 25 km is about them.',
+    )
+    symbols: list[Listing] = Field(
+        [],
+        description='Further assets, or other names for built-in keys: {"key": "equity:TSCO", "names": '
+        '{"yahoo": "TSCO.L", "alpha_vantage": "TSCO.LON"}}. Prices of one key are held against each other.',
+    )
     sentiment_model: str | None = Field(
         None, description="Hugging Face model (hub name or folder) to score sentiment beside VADER."
     )
     spacy_model: str | None = Field(None, description="Installed spaCy pipeline to find entities with.")
+
+    @field_validator("places", "symbols")
+    @classmethod
+    def _one_per_key(cls, entries: list[Any]) -> list[Any]:
+        keys = [entry.key for entry in entries]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ValueError(f"every entry needs a key of its own, these come twice: {', '.join(twice)}")
+        return entries
 
     @property
     def lake_location(self) -> str:
@@ -68,7 +89,8 @@ def _explain(prefix: str, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = prefix + "__".join(str(part) for part in problem["loc"][:1]).upper()
-        lines.append(f"{name}: {problem['msg']}")
+        inside = ".".join(str(part) for part in problem["loc"][1:])
+        lines.append(f"{name}: {f'{inside}: ' if inside else ''}{problem['msg']}")
     return _wrong(lines)
 
 
@@ -92,6 +114,8 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError(_explain(PREFIX, error)) from None
+    except UnreadableValue as error:
+        raise SettingsError(_explain_unreadable(PREFIX, error)) from None
 
 
 def source_settings(source: Source) -> Any:

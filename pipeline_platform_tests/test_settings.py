@@ -171,3 +171,32 @@ def test_every_variable_is_known() -> None:
     assert all(name.startswith("PIPELINE_") and name == name.upper() for name in known)
     assert len(known) == len(Settings.model_fields) + sum(len(source.settings.model_fields) for source in SOURCES)
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_places_are_added_to_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "PIPELINE_PLACES", '[{"key": "ghent-be", "name": "Ghent", "country": "BE", "lat": 51, "lon": 3.7}]'
+    )
+    (place,) = load_settings().places
+    assert (place.key, place.lat, place.names) == ("ghent-be", 51.0, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('[{"key": "a b", "name": "A", "country": "BE", "lat": 1, "lon": 2}]', r"PIPELINE_PLACES: 0\.key: .*pattern"),
+        ('[{"key": "a", "name": "A", "country": "BE", "lat": 91, "lon": 2}]', r"PIPELINE_PLACES: 0\.lat: .*less than"),
+        ('[{"key": "a", "name": "A", "country": "Belgium", "lat": 1, "lon": 2}]', r"PIPELINE_PLACES: 0\.country: "),
+        ('[{"key": "a", "name": "A", "country": "BE"}]', r"PIPELINE_PLACES: 0\.lat: Field required"),
+        (
+            '[{"key": "a", "name": "A", "country": "BE", "lat": 1, "lon": 2},'
+            ' {"key": "a", "name": "B", "country": "BE", "lat": 1, "lon": 2}]',
+            "PIPELINE_PLACES: .*come twice: a",
+        ),
+        ("Ghent", "PIPELINE_PLACES: is not JSON"),
+    ],
+)
+def test_a_wrong_place_is_named(value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELINE_PLACES", value)
+    with pytest.raises(SettingsError, match=words):
+        load_settings()

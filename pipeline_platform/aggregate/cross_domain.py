@@ -35,17 +35,16 @@ def _crypto(market: pd.DataFrame) -> pd.DataFrame:
 
 
 def _weather(weather: pd.DataFrame) -> pd.DataFrame:
-    place = ["source", "location", "country"]
-    rows = weather.assign(
-        mean=weather["temperature_mean_c"].astype("float64"), country=weather["country"].fillna("")
-    ).sort_values([*place, "event_date"], kind="stable")
+    place = ["source", "place"]
+    rows = weather.assign(mean=weather["temperature_mean_c"].astype("float64"))
+    rows = rows.sort_values([*place, "event_date"], kind="stable")
     dated = rows.assign(moment=pd.to_datetime(rows["event_date"])).set_index("moment")
-    before = dated.groupby(place, sort=False)["mean"].rolling(
-        f"{NORMAL_DAYS}D", closed="left", min_periods=NORMAL_DAYS_NEEDED
-    )
+    before = dated.groupby(place)["mean"].rolling(f"{NORMAL_DAYS}D", closed="left", min_periods=NORMAL_DAYS_NEEDED)
     # Rows are sorted by place, so that the rolling means come in their order.
     normal = before.mean().to_numpy() if len(rows) else np.empty(0)
-    days = rows.assign(anomaly=rows["mean"].to_numpy() - normal).groupby("event_date")
+    rows = rows.assign(anomaly=rows["mean"].to_numpy() - normal)
+    # A place that several sources watch counts once.
+    days = rows.groupby(["event_date", "place"])[["mean", "anomaly"]].mean().groupby("event_date")
     return pd.DataFrame(
         {
             "places": days.size(),

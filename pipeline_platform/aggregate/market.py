@@ -57,6 +57,7 @@ def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
     closing = closing_order.groupby(["event_date", *ASSET])
     daily = pd.DataFrame(
         {
+            "asset": closing["asset"].last(),
             "asset_class": closing["asset_class"].last(),
             "open": opening["open"].first(),
             "high": closing["high"].max(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
@@ -104,6 +105,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         "aggregated/weather_daily",
         {"observations": Input("deduplicated/weather_observations")},
         weather_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/developer_activity_daily",
@@ -122,6 +124,12 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "developer": Input("aggregated/developer_activity_daily"),
         },
         cross_domain_daily,
+        version="2",
+    ),
+    Aggregate(
+        "aggregated/source_agreement",
+        {"market": Input("aggregated/market_daily"), "weather": Input("aggregated/weather_daily")},
+        source_agreement,
     ),
     Aggregate(
         "aggregated/trend_signals",

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline_platform.aggregate.frames import on_days, shaped
 from pipeline_platform.schemas.aggregated import WEATHER_DAILY
 
-PLACE_DAY = ["event_date", "source", "location", "country"]
+PLACE_DAY = ["event_date", "source", "place"]
 MEASURES = ["temperature_c", "humidity_pct", "wind_speed_mps", "rain_1h_mm", "snow_1h_mm"]
 
 
@@ -16,7 +16,12 @@ def _dominant(observations: pd.DataFrame) -> pd.Series:
     """The most frequent condition per place and day, the alphabetically first of equals."""
     counts = observations.groupby([*PLACE_DAY, "condition"], dropna=False).size().reset_index(name="times")
     counts = counts.dropna(subset="condition").sort_values(["times", "condition"], ascending=[False, True])
-    return counts.groupby(PLACE_DAY, dropna=False)["condition"].first()
+    return counts.groupby(PLACE_DAY)["condition"].first()
+
+
+def _first(observations: pd.DataFrame, column: str) -> pd.Series:
+    """The alphabetically first value of `column` per place and day."""
+    return observations.dropna(subset=column).sort_values(column).groupby(PLACE_DAY)[column].first()
 
 
 def weather_daily(days: Sequence[date], observations: pd.DataFrame) -> pd.DataFrame:
@@ -31,12 +36,14 @@ def weather_daily(days: Sequence[date], observations: pd.DataFrame) -> pd.DataFr
     """
     rows = on_days(observations, days).sort_values("observation_id", kind="stable")
     rows = rows.astype(dict.fromkeys(MEASURES, "float64")).assign(hour=rows["observed_at"].dt.floor("h"))
-    places = rows.groupby(PLACE_DAY, dropna=False)
-    hourly = rows.groupby([*PLACE_DAY, "hour"], dropna=False)[["rain_1h_mm", "snow_1h_mm"]].mean()
-    amounts = hourly.groupby(PLACE_DAY, dropna=False)[["rain_1h_mm", "snow_1h_mm"]].sum(min_count=1)
+    places = rows.groupby(PLACE_DAY)
+    hourly = rows.groupby([*PLACE_DAY, "hour"])[["rain_1h_mm", "snow_1h_mm"]].mean()
+    amounts = hourly.groupby(PLACE_DAY)[["rain_1h_mm", "snow_1h_mm"]].sum(min_count=1)
     temperature = places["temperature_c"]
     daily = pd.DataFrame(
         {
+            "location": _first(rows, "location"),
+            "country": _first(rows, "country"),
             "temperature_min_c": temperature.min(),
             # A mean of equal floats may differ from them by the last bit.
             "temperature_mean_c": temperature.mean().clip(temperature.min(), temperature.max()),

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
+from pipeline_platform.dedup.resolve import resolve
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days, look_back
@@ -71,7 +72,7 @@ def rows_asset(kind: Kind) -> dg.AssetsDefinition:
     def newest(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         rows = pd.concat([stores.open.lake.read(one, days[0], days[-1]) for one in upstream], ignore_index=True)
-        result = dedup_rows(rows, table.key)
+        result = resolve(kind, dedup_rows(rows, table.key), stores.open.settings)
         metadata = {
             **handover(context, result),
             "merged": len(rows) - len(result),

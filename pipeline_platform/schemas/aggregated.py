@@ -8,6 +8,7 @@ from pipeline_platform.schemas.columns import (
     at_least,
     between,
     day,
+    flag,
     integer,
     not_blank,
     one_of,
@@ -160,6 +161,7 @@ MARKET_DAILY = Table(
         "aggregated/market_daily",
         {
             "source": text("Source.", not_blank()),
+            "asset": text("Key of the asset, as in `deduplicated/market_bars`.", not_blank()),
             "symbol": text("Symbol as the source names the asset.", not_blank()),
             "asset_class": text("What is traded.", one_of(ASSET_CLASSES, "known_asset_class")),
             "currency": text("Currency of the prices.", not_blank()),
@@ -201,7 +203,8 @@ WEATHER_DAILY = Table(
         "aggregated/weather_daily",
         {
             "source": text("Source.", not_blank()),
-            "location": text("Place name as watched.", not_blank()),
+            "place": text("Key of the place, as in `deduplicated/weather_observations`.", not_blank()),
+            "location": text("Place name as watched; the alphabetically first of several.", not_blank()),
             "country": text("ISO 3166-1 alpha-2 code.", nullable=True),
             "temperature_min_c": real("Lowest temperature observed.", unit="°C", nullable=False),
             "temperature_mean_c": real("Mean of the temperatures observed.", unit="°C", nullable=False),
@@ -222,9 +225,9 @@ WEATHER_DAILY = Table(
         },
         _ordered("temperature_min_c", "temperature_mean_c", "mean_within_extremes"),
         _ordered("temperature_mean_c", "temperature_max_c", "mean_within_extremes"),
-        key=("event_date", "source", "location", "country"),
+        key=("event_date", "source", "place"),
     ),
-    key=("event_date", "source", "location", "country"),
+    key=("event_date", "source", "place"),
     published=True,
     tags={"domain": "weather"},
 )
@@ -279,7 +282,9 @@ CROSS_DOMAIN_DAILY = Table(
             "mean_sentiment": _sentiment("Mean sentiment of the scored canonical documents."),
             "crypto_assets": _count("Cryptocurrencies with a return.", "assets", nullable=True),
             "crypto_mean_return": real("Unweighted mean of their daily returns.", unit="ratio"),
-            "places": _count("Places with observations.", "places", nullable=True),
+            "places": _count(
+                "Places with observations; one that several sources watch counts once.", "places", nullable=True
+            ),
             "mean_temperature_c": real("Mean over places of the day's mean temperature.", unit="°C"),
             "temperature_anomaly_c": real(
                 "Mean over places of the day's mean temperature less the mean of the place's preceding days (at most "
@@ -332,6 +337,39 @@ TREND_SIGNALS = Table(
     tags={"domain": "cross"},
 )
 
+SOURCE_AGREEMENT = Table(
+    layer="aggregated",
+    name="source_agreement",
+    description=(
+        "What several sources say of the same asset or place on a day, side by side: the lowest and the highest value, "
+        "who says so, and whether they lie further apart than the tolerance. Nothing is averaged."
+    ),
+    schema=schema_of(
+        "aggregated/source_agreement",
+        {
+            "subject": text("Key of the asset (`crypto:BTC`) or of the place (`berlin-de`).", not_blank()),
+            "measure": text("What they tell: a column of `market_daily` or `weather_daily`.", not_blank()),
+            "unit": text("Currency or unit of the values.", not_blank()),
+            "sources": texts("The sources, sorted."),
+            "lowest": real("Lowest value.", nullable=False),
+            "lowest_source": text("Source that tells it; the alphabetically first of equals.", not_blank()),
+            "highest": real("Highest value.", nullable=False),
+            "highest_source": text("Source that tells it; the alphabetically first of equals.", not_blank()),
+            "spread": real("highest - lowest.", at_least(0, "spread_not_negative"), nullable=False),
+            "tolerance": real(
+                "Spread up to which sources agree.", at_least(0, "tolerance_not_negative"), nullable=False
+            ),
+            "is_conflict": flag("The spread is above the tolerance."),
+            "event_date": day(),
+        },
+        _ordered("lowest", "highest", "lowest_is_lowest"),
+        key=("event_date", "subject", "measure", "unit"),
+    ),
+    key=("event_date", "subject", "measure", "unit"),
+    published=True,
+    tags={"domain": "cross"},
+)
+
 AGGREGATED: tuple[Table, ...] = (
     SENTIMENT_HOURLY,
     ENTITY_DAILY,
@@ -340,5 +378,6 @@ AGGREGATED: tuple[Table, ...] = (
     WEATHER_DAILY,
     DEVELOPER_ACTIVITY_DAILY,
     CROSS_DOMAIN_DAILY,
+    SOURCE_AGREEMENT,
     TREND_SIGNALS,
 )

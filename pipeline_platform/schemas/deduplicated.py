@@ -31,6 +31,17 @@ def _canonical_is_no_copy(frame: pd.DataFrame) -> pd.Series:
     return own.where(frame["is_canonical"], copy & (frame["duplicate_of"] != frame["document_id"]))
 
 
+PLACE = text(
+    "Key of the place, `berlin-de`: of the registered place within 25 km, else from name and country.", not_blank()
+)
+ASSET = text("Key of the asset, `crypto:BTC`: of the registered symbol, else from class and symbol.", not_blank())
+RESOLVED_COLUMNS: dict[Kind, dict[str, pa.Column]] = {
+    "market_bars": {"asset": ASSET},
+    "weather_observations": {"place": PLACE},
+    "weather_forecasts": {"place": PLACE},
+}
+"""Columns beside those of the kind, under which the sources' own names of a thing are one; see `dedup/resolve.py`."""
+
 CLUSTER_RULES = (
     pa.Check(
         _canonical_is_no_copy,
@@ -51,7 +62,7 @@ def deduplicated_table(kind: Kind) -> Table:
         description=f"{schema.description} All sources together, {told}.",
         schema=schema_of(
             f"deduplicated/{kind}",
-            DEDUPLICATED_DOCUMENTS if documents else schema.columns,
+            DEDUPLICATED_DOCUMENTS if documents else {**schema.columns, **RESOLVED_COLUMNS.get(kind, {})},
             *schema.rules,
             *(CLUSTER_RULES if documents else ()),
             key=(schema.key,),

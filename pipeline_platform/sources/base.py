@@ -131,6 +131,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """Requests of one kind, counted apart: at most `daily` a UTC day, because they cost money beyond it."""
+
+    name: str
+    daily: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A small example of a stream: the target that was asked for, and record payloads we wrote ourselves."""
 
@@ -159,6 +167,7 @@ class Stream:
             was deleted there is deleted here by it. Given records that were not received for a day.
         recheck_days: how many days back records are checked again.
         max_pages: pages of one target after which a pagination counts as endless.
+        opt_in: the setting that is empty by default, and turns the stream on when it is filled: for what costs money.
     """
 
     name: str
@@ -175,6 +184,7 @@ class Stream:
     recheck: Recheck | None = None
     recheck_days: int = 0
     max_pages: int = 200
+    opt_in: str | None = None
 
 
 def no_diagnosis(_response: "Response") -> SourceError | None:

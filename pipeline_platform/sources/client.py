@@ -20,7 +20,7 @@ import orjson
 import requests
 from redis import Redis
 
-from pipeline_platform.sources.base import Source, SourceSettings
+from pipeline_platform.sources.base import Allowance, Source, SourceSettings
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
 from pipeline_platform.sources.conditional import BodyCache, Kept
 from pipeline_platform.sources.errors import CircuitOpen, Malformed, Permanent, QuotaExhausted, SourceError, Transient
@@ -158,11 +158,12 @@ class SourceClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         conditional: bool = True,
+        allowance: Allowance | None = None,
     ) -> Response:
         """Ask for `path`, relative to the base address, or for an absolute address.
 
         JSON is expected, and checked, unless an `Accept` header names something else. Parameters that are None are
-        left out.
+        left out. Every attempt is counted, in `allowance` too where one is given.
 
         Raises:
             Transient: still failing after the retries.
@@ -176,7 +177,7 @@ class SourceClient:
         call = self._call("GET", path, plain, sent)
         self._keep_credentials_home(call, plain, sent)
         key = self._cache.key(call.shown_url, self.redactor.pairs(sent)) if conditional else None
-        return self._persist(call, partial(self._attempt, call, key))
+        return self._persist(call, partial(self._attempt, call, key, allowance))
 
     def requests_session(self) -> requests.Session:
         """A session for libraries that speak `requests`; 401 and 3xx go to the library, other failures raise."""
@@ -254,17 +255,17 @@ class SourceClient:
             # The failures of this very request opened the circuit: they say what is wrong.
             raise failures[-2] from None
 
-    def _attempt(self, call: "_Call", key: str | None) -> Response:
+    def _attempt(self, call: "_Call", key: str | None, allowance: Allowance | None = None) -> Response:
         breaker = self._breakers.setdefault(call.host, Breaker(self.source.name, call.host, self._redis, self._clock))
         breaker.check()
-        self._limits.acquire(call.host)
+        self._limits.acquire(call.host, allowance)
         try:
             with breaker.guard():
                 self.requests += 1
                 return self._exchange(call, key)
         except CircuitOpen:
             # Another request opened the circuit while this one waited for its turn: it was not sent.
-            self._limits.give_back()
+            self._limits.give_back(allowance)
             raise
 
     def _exchange(self, call: "_Call", key: str | None) -> Response:

@@ -13,7 +13,7 @@ import httpx
 from pyrate_limiter import Rate, RedisStateStore, TokenBucket
 from redis import Redis
 
-from pipeline_platform.sources.base import Source, SourceSettings
+from pipeline_platform.sources.base import Allowance, Source, SourceSettings
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
 from pipeline_platform.sources.errors import QuotaExhausted
 from pipeline_platform.sources.policy import BEARABLE_WAIT
@@ -76,8 +76,8 @@ class Limits:
         rate = self._rates[0]
         self._store = RedisStateStore(redis, f"{self._prefix}bucket:{rate.limit}:{rate.interval}:{rate.burst}")
 
-    def acquire(self, host: str) -> None:
-        """Wait for the right to send one request to `host` and count it.
+    def acquire(self, host: str, allowance: Allowance | None = None) -> None:
+        """Wait for the right to send one request to `host` and count it, within its `allowance` too.
 
         Raises:
             QuotaExhausted: the upstream ordered a long pause, the day's requests are used up, or the budget is so
@@ -86,12 +86,18 @@ class Limits:
         self._sit_out_pause(host)
         # Before the token, so that nobody waits for a token only to hear that the day is over.
         self._refuse_beyond(self._used_today() + 1)
+        if allowance:
+            self._refuse_beyond(self._used_today(allowance) + 1, allowance)
         self._take_token()
         self._refuse_beyond(self._count())
+        if allowance:
+            self._refuse_beyond(self._count(allowance), allowance)
 
-    def give_back(self) -> None:
+    def give_back(self, allowance: Allowance | None = None) -> None:
         """Take back the count of a request that was admitted and not sent."""
-        self._redis.decr(_day_key(self._prefix, self._clock.now()))
+        self._redis.decr(self._key(None))
+        if allowance:
+            self._redis.decr(self._key(allowance))
 
     def pause(self, host: str, until: datetime) -> None:
         """Let no process ask `host` before `until`: the upstream said so."""
@@ -114,30 +120,34 @@ class Limits:
                 return
             self._wait((decision.retry_after_ms or 1) / 1000, "its request budget is spent")
 
-    def _used_today(self) -> int:
-        stored: Any = self._redis.get(_day_key(self._prefix, self._clock.now()))
+    def _key(self, allowance: Allowance | None) -> str:
+        return _day_key(f"{self._prefix}{allowance.name}:" if allowance else self._prefix, self._clock.now())
+
+    def _used_today(self, allowance: Allowance | None = None) -> int:
+        stored: Any = self._redis.get(self._key(allowance))
         return int(stored or 0)
 
-    def _count(self) -> int:
-        key = _day_key(self._prefix, self._clock.now())
+    def _count(self, allowance: Allowance | None = None) -> int:
+        key = self._key(allowance)
         pipe = self._redis.pipeline()
         pipe.incr(key)
         pipe.expire(key, QUOTA_LIFE_SECONDS)
         used: int = pipe.execute()[0]
-        daily = self._source.budget.daily
+        daily = (allowance or self._source.budget).daily
         if daily is not None and used > daily:
             # Another process took the last one meanwhile; this one is not sent.
             self._redis.decr(key)
         return used
 
-    def _refuse_beyond(self, used: int) -> None:
-        daily = self._source.budget.daily
+    def _refuse_beyond(self, used: int, allowance: Allowance | None = None) -> None:
+        daily = (allowance or self._source.budget).daily
         if daily is None or used <= daily:
             return
         now = self._clock.now()
         resets_at = _next_midnight(now)
         raise QuotaExhausted(
-            f"{self._source.name}: all {daily} requests of the day are used; more from {resets_at:%Y-%m-%d %H:%M} UTC",
+            f"{self._source.name}: all {daily} requests of the day{f' for {allowance.name}' if allowance else ''} are "
+            f"used; more from {resets_at:%Y-%m-%d %H:%M} UTC",
             wait_seconds=(resets_at - now).total_seconds(),
             resets_at=resets_at,
         )

@@ -1,23 +1,41 @@
-"""OpenWeatherMap: the current weather of watched places and their forecast for five days in steps of three hours."""
+"""OpenWeatherMap: current weather of watched places, their forecast for five days, and past moments where paid for.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+A past moment (One Call 3.0, `timemachine`) is one request for one place; 1,000 a day are free, those beyond are billed.
+So the stream is off until its places are named, counts its requests apart, and asks for a moment of today only in the
+fetches soon after it. What a fetch missed, a backfill of that day brings.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from pipeline_platform.sources.base import (
+    Allowance,
     Budget,
     Credential,
     Fetch,
     Page,
-    Record,
     Sample,
     Source,
     SourceSettings,
     Stream,
 )
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
+from pipeline_platform.sources.openweather_records import (
+    CURRENT_FIELDS,
+    FORECAST_FIELDS,
+    PAST_FIELDS,
+    identify_current,
+    identify_forecast,
+    identify_past,
+    parse_current,
+    parse_forecast,
+    parse_past,
+    record,
+)
+from pipeline_platform.sources.weather import DEFAULT_PLACES, WatchedPlace, check_names
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -25,57 +43,57 @@ if TYPE_CHECKING:
 UNITS = "metric"
 BLOCKED_SECONDS = 600.0
 """Pause after a block of the account, which the upstream lifts without saying when."""
-LATEST_STAMP = 4_102_444_800
-"""Midnight of 2100-01-01 in epoch seconds."""
+FRESH = timedelta(minutes=90)
+"""How long after a moment of today it is asked for: three fetches of the usual cadence."""
 
 KEY_HELP = (
     "A free key: https://home.openweathermap.org/users/sign_up, then PIPELINE_OPENWEATHER__API_KEY=... "
     "A new key needs up to two hours until it works."
 )
-
-
-class Place(BaseModel):
-    """A watched place by coordinates: degrees north and east."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(min_length=1)
-    lat: float = Field(ge=-90, le=90)
-    lon: float = Field(ge=-180, le=180)
-
-
-def _place(name: str, lat: float, lon: float) -> Place:
-    return Place(name=name, lat=lat, lon=lon)
+HISTORY_HELP = (
+    "The past needs a subscription of its own: 'One Call by Call' at https://openweathermap.org/price. Take one, or "
+    "unset PIPELINE_OPENWEATHER__HISTORY_PLACES"
+)
+PLACE_FORM = '"City,CC" or {"name": ..., "lat": ..., "lon": ...}'
 
 
 class OpenWeatherSettings(SourceSettings):
     """Settings of OpenWeatherMap."""
 
     api_key: SecretStr | None = Field(None, description="API key; a new one works within two hours.")
-    places: list[Place | str] = Field(
-        [
-            _place("Berlin", 52.52, 13.405),
-            _place("London", 51.5074, -0.1278),
-            _place("New York", 40.7128, -74.006),
-            _place("Singapore", 1.3521, 103.8198),
-            _place("Sydney", -33.8688, 151.2093),
-        ],
+    places: list[WatchedPlace | str] = Field(
+        list(DEFAULT_PLACES),
         description='Places: {"name": "Berlin", "lat": 52.52, "lon": 13.405}, or "City,CC" looked up by the upstream.',
     )
+    history_places: list[WatchedPlace] = Field(
+        [],
+        description='Places whose past is fetched, {"name": "Berlin", "lat": 52.52, "lon": 13.405, "country": "DE"}: '
+        "every place and hour is a request, billed beyond 1,000 a day. None by default.",
+    )
+    history_hours: list[int] = Field([0, 6, 12, 18], description="Hours of the UTC day to fetch the past of.")
+    history_daily_requests: int = Field(1000, ge=1, description="Requests for the past a UTC day; more are not sent.")
 
     @field_validator("places")
     @classmethod
-    def _distinct(cls, places: list[Place | str]) -> list[Place | str]:
-        names = [_name(place) for place in places]
-        if not all(name.strip() for name in names):
-            raise ValueError('a place needs a name: "City,CC" or {"name": ..., "lat": ..., "lon": ...}')
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"places are told apart by name, these come twice: {', '.join(sorted(twice))}")
+    def _distinct(cls, places: list[WatchedPlace | str]) -> list[WatchedPlace | str]:
+        check_names([_name(place) for place in places], PLACE_FORM)
         return places
 
+    @field_validator("history_places")
+    @classmethod
+    def _distinct_past(cls, places: list[WatchedPlace]) -> list[WatchedPlace]:
+        check_names([place.name for place in places], PLACE_FORM)
+        return places
 
-def _name(place: Place | str) -> str:
+    @field_validator("history_hours")
+    @classmethod
+    def _of_a_day(cls, hours: list[int]) -> list[int]:
+        if not hours or not set(hours) <= set(range(24)):
+            raise ValueError("name at least one hour from 0 to 23, as [0, 6, 12, 18]")
+        return sorted(set(hours))
+
+
+def _name(place: WatchedPlace | str) -> str:
     return place if isinstance(place, str) else place.name
 
 
@@ -96,6 +114,8 @@ def diagnose(response: "Response") -> SourceError | None:
 
 
 def _verdict(status: int, code: int, message: str) -> SourceError | None:
+    if code == 401 and "subscription" in message.lower():
+        return Permanent(f"{HISTORY_HELP}. It answered: {message}", status=status)
     if code == 401:
         return Permanent(f"OpenWeatherMap does not accept the key: {message} {KEY_HELP}", status=status)
     if code == 404:
@@ -117,183 +137,92 @@ def _verdict(status: int, code: int, message: str) -> SourceError | None:
     if code >= 500:
         return Transient(f"OpenWeatherMap answered {code}: {message}", status=status)
     return Permanent(
-        f"OpenWeatherMap refused the request with {code}: {message}. Check PIPELINE_OPENWEATHER__PLACES", status=status
+        f"OpenWeatherMap refused the request with {code}: {message}. Check PIPELINE_OPENWEATHER__PLACES and "
+        "PIPELINE_OPENWEATHER__HISTORY_PLACES",
+        status=status,
     )
 
 
-def _ask(fetch: Fetch[OpenWeatherSettings], path: str, target: str) -> tuple["Response", Mapping[str, Any]]:
-    settings = fetch.settings
-    if settings.api_key is None:
+def _ask(
+    fetch: Fetch[OpenWeatherSettings], path: str, params: Mapping[str, Any], allowance: Allowance | None = None
+) -> tuple["Response", Mapping[str, Any]]:
+    if fetch.settings.api_key is None:
         raise Permanent(f"OpenWeatherMap needs an API key. {KEY_HELP}")
-    place = next((place for place in settings.places if _name(place) == target), target)
-    where = {"q": place} if isinstance(place, str) else {"lat": place.lat, "lon": place.lon}
-    params = {**where, "units": UNITS, "appid": settings.api_key.get_secret_value()}
-    response = fetch.client.get(path, params=params)
+    everything = {**params, "units": UNITS, "appid": fetch.settings.api_key.get_secret_value()}
+    response = fetch.client.get(path, params=everything, allowance=allowance)
     body = response.json()
     if not isinstance(body, Mapping):
-        raise Malformed(f"OpenWeatherMap's /{path} of {target} is no object but {type(body).__name__}")
+        raise Malformed(f"OpenWeatherMap's /{path} is no object but {type(body).__name__}")
     return response, body
 
 
-def _record(payload: dict[str, Any], identify: Callable[[Any], tuple[str, datetime]]) -> Record:
-    """A record; one too broken to tell its place or time is kept without, quarantine says why."""
-    try:
-        return Record(*identify(payload), payload)
-    except (KeyError, TypeError, ValueError):
-        return Record(None, None, payload)
-
-
-def _moment(seconds: Any) -> datetime:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"a time must be a number of seconds, not {seconds!r}")
-    if not 0 <= seconds < LATEST_STAMP:
-        raise ValueError(f"{seconds!r} is no time in seconds between 1970 and 2100")
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"a measured value must be a number, not {value!r}")
-    return float(value)
-
-
-def _word(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"a name must be a text, not {value!r}")
-    return value or None
-
-
-def _part(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object `name` of `parent`, empty where it is absent or null."""
-    part = parent.get(name)
-    if part is None:
-        return {}
-    if not isinstance(part, Mapping):
-        raise TypeError(f"{name} must be an object, not {part!r}")
-    return part
-
-
-def _amount(weather: Mapping[str, Any], name: str, period: str) -> float | None:
-    """Millimetres of rain or snow in `period` (`1h`, `3h`): 0 when absent, null when given for another period only."""
-    fall = weather.get(name)
-    if not fall:
-        return 0.0
-    if isinstance(fall, Mapping):
-        return _number(fall.get(period))
-    return _number(fall)
-
-
-def _visibility(weather: Mapping[str, Any]) -> float | None:
-    """Metres; old answers wrap them as `{"distance": 1000}`."""
-    value = weather.get("visibility")
-    return _number(value.get("distance") if isinstance(value, Mapping) else value)
-
-
-def _coordinates(coord: Mapping[str, Any]) -> tuple[float, float]:
-    lat, lon = _number(coord["lat"]), _number(coord["lon"])
-    if lat is None or lon is None:
-        raise ValueError(f"no coordinates in {coord!r}")
-    return lat, lon
-
-
-def _spot(coord: Mapping[str, Any]) -> str:
-    """`52.52,13.41`: a place to about a kilometre, as the upstream rounds coordinates in its own ways."""
-    lat, lon = _coordinates(coord)
-    return f"{round(lat, 2) + 0.0:.2f},{round(lon, 2) + 0.0:.2f}"  # + 0.0 turns -0.0 into 0.0
-
-
-def _weather(payload: Mapping[str, Any], coord: Mapping[str, Any], weather: Mapping[str, Any]) -> dict[str, Any]:
-    lat, lon = _coordinates(coord)
-    main, wind = _part(weather, "main"), _part(weather, "wind")
-    # The first condition is the primary one.
-    conditions = weather.get("weather")
-    condition = _part({"condition": conditions[0]}, "condition") if conditions else {}
-    code = _number(condition.get("id"))
-    return {
-        "location": payload["place"],
-        "lat": lat,
-        "lon": lon,
-        "temperature_c": _number(main["temp"]),
-        "feels_like_c": _number(main.get("feels_like")),
-        "pressure_hpa": _number(main.get("pressure")),
-        "humidity_pct": _number(main.get("humidity")),
-        "wind_speed_mps": _number(wind.get("speed")),
-        "wind_gust_mps": _number(wind.get("gust")),
-        "wind_direction_deg": _number(wind.get("deg")),
-        "clouds_pct": _number(_part(weather, "clouds").get("all")),
-        "visibility_m": _visibility(weather),
-        "condition": _word(condition.get("main")),
-        "condition_code": None if code is None else int(code),
-    }
+def _where(fetch: Fetch[OpenWeatherSettings], target: str) -> dict[str, Any]:
+    place = next((place for place in fetch.settings.places if _name(place) == target), target)
+    return {"q": place} if isinstance(place, str) else {"lat": place.lat, "lon": place.lon}
 
 
 def fetch_current(fetch: Fetch[OpenWeatherSettings], target: str) -> Iterator[Page]:
     """One page with one record: the newest observation of the place, which may repeat between fetches."""
-    response, body = _ask(fetch, "data/2.5/weather", target)
+    response, body = _ask(fetch, "data/2.5/weather", _where(fetch, target))
     if "main" not in body and "dt" not in body:
         raise Malformed(f"OpenWeatherMap's answer for {target} is no observation: it has neither main nor dt")
     payload = {"place": target, "units": UNITS, "observation": body}
-    yield Page.of(response, [_record(payload, identify_current)])
-
-
-def identify_current(payload: Mapping[str, Any]) -> tuple[str, datetime]:
-    """Id and time of an observation."""
-    observation = payload["observation"]
-    observed = _moment(observation["dt"])
-    return f"openweather:{_spot(observation['coord'])}:{observed:%Y-%m-%dT%H:%M:%SZ}", observed
-
-
-def parse_current(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """An observation in SI and metric units."""
-    observation = payload["observation"]
-    observation_id, observed = identify_current(payload)
-    return {
-        "observation_id": observation_id,
-        **_weather(payload, observation["coord"], observation),
-        "country": _word(_part(observation, "sys").get("country")),
-        "observed_at": observed,
-        "rain_1h_mm": _amount(observation, "rain", "1h"),
-        "snow_1h_mm": _amount(observation, "snow", "1h"),
-    }
+    yield Page.of(response, [record(payload, identify_current)])
 
 
 def fetch_forecast(fetch: Fetch[OpenWeatherSettings], target: str) -> Iterator[Page]:
     """One page with a record per step. Forecasts are issued, for us, in the hour in which we received them."""
-    response, body = _ask(fetch, "data/2.5/forecast", target)
+    response, body = _ask(fetch, "data/2.5/forecast", _where(fetch, target))
     if not isinstance(body.get("list"), list):
         raise Malformed(f"OpenWeatherMap's forecast of {target} has no list of steps")
     issued = f"{fetch.now.astimezone(UTC):%Y-%m-%dT%H:00:00Z}"
     head = {"place": target, "units": UNITS, "issued_at": issued, "city": body.get("city")}
-    yield Page.of(response, [_record({**head, "step": step}, identify_forecast) for step in body["list"]])
+    yield Page.of(response, [record({**head, "step": step}, identify_forecast) for step in body["list"]])
 
 
-def identify_forecast(payload: Mapping[str, Any]) -> tuple[str, datetime]:
-    """Id of a step (place, issue, validity) and the time of issue."""
-    issued, valid = datetime.fromisoformat(payload["issued_at"]), _moment(payload["step"]["dt"])
-    spot = _spot(payload["city"]["coord"])
-    return f"openweather:{spot}:{issued:%Y-%m-%dT%HZ}:{valid:%Y-%m-%dT%H:%MZ}", issued
+def past_moments(fetch: Fetch[OpenWeatherSettings]) -> Iterator[datetime]:
+    """The moments to ask for: those of past days of the window, and of today those that just passed."""
+    today = datetime.combine(fetch.now.astimezone(UTC).date(), time(), UTC)
+    day = datetime.combine(fetch.window.start.astimezone(UTC).date(), time(), UTC)
+    while day < fetch.window.end and day <= today:
+        for hour in fetch.settings.history_hours:
+            moment = day + timedelta(hours=hour)
+            if moment in fetch.window and moment <= fetch.now and (day < today or fetch.now - moment < FRESH):
+                yield moment
+        day += timedelta(days=1)
 
 
-def parse_forecast(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A step of a forecast in SI and metric units."""
-    step, city = payload["step"], payload["city"]
-    forecast_id, issued = identify_forecast(payload)
-    return {
-        "forecast_id": forecast_id,
-        **_weather(payload, city["coord"], step),
-        "country": _word(city.get("country")),
-        "issued_at": issued,
-        "valid_at": _moment(step["dt"]),
-        "rain_3h_mm": _amount(step, "rain", "3h"),
-        "snow_3h_mm": _amount(step, "snow", "3h"),
-        "precipitation_probability": _number(step.get("pop")),
-    }
+def fetch_past(fetch: Fetch[OpenWeatherSettings], target: str) -> Iterator[Page]:
+    """A page per moment. Old answers tell the hours of the day too (`current` and `hourly` in place of `data`)."""
+    place = next(place for place in fetch.settings.history_places if place.name == target)
+    allowance = Allowance("history", fetch.settings.history_daily_requests)
+    for moment in past_moments(fetch):
+        params = {"lat": place.lat, "lon": place.lon, "dt": int(moment.timestamp())}
+        response, body = _ask(fetch, "data/3.0/onecall/timemachine", params, allowance)
+        head = {"place": target, "country": place.country, "units": UNITS}
+        answer = {name: value for name, value in body.items() if name not in ("data", "current", "hourly")}
+        payloads = [{**head, "answer": answer, "moment": told} for told in _told(body, target)]
+        yield Page.of(response, [record(payload, identify_past) for payload in payloads])
+
+
+def _told(body: Mapping[str, Any], target: str) -> list[Any]:
+    told = body.get("data", body.get("hourly"))
+    if not isinstance(told, list):
+        raise Malformed(f"OpenWeatherMap's past of {target} has no list of data")
+    asked = body.get("current")
+    return told if asked is None or _stamp(asked) in map(_stamp, told) else [*told, asked]
+
+
+def _stamp(told: Any) -> Any:
+    return told.get("dt") if isinstance(told, Mapping) else None
 
 
 def _watched(settings: OpenWeatherSettings) -> Sequence[str]:
     return [_name(place) for place in settings.places]
+
+
+def _past_watched(settings: OpenWeatherSettings) -> Sequence[str]:
+    return [place.name for place in settings.history_places]
 
 
 SOURCE = Source(
@@ -322,6 +251,14 @@ SOURCE = Source(
             fetch=fetch_current,
             identify=identify_current,
             parse=parse_current,
+            fields={
+                "observation_id": "(computed) observation.coord | observation.dt",
+                **CURRENT_FIELDS,
+                "country": "observation.sys.country",
+                "observed_at": "observation.dt",
+                "rain_1h_mm": "observation.rain (0 when absent)",
+                "snow_1h_mm": "observation.snow (0 when absent)",
+            },
             sample=Sample(
                 "Berlin",
                 [
@@ -358,6 +295,16 @@ SOURCE = Source(
             fetch=fetch_forecast,
             identify=identify_forecast,
             parse=parse_forecast,
+            fields={
+                "forecast_id": "(computed) city.coord | issued_at | step.dt",
+                **FORECAST_FIELDS,
+                "country": "city.country",
+                "issued_at": "issued_at (hour of receipt)",
+                "valid_at": "step.dt",
+                "rain_3h_mm": "step.rain (0 when absent)",
+                "snow_3h_mm": "step.snow (0 when absent)",
+                "precipitation_probability": "step.pop",
+            },
             sample=Sample(
                 "Berlin",
                 [
@@ -381,6 +328,45 @@ SOURCE = Source(
                             "pop": 0.12,
                             "sys": {"pod": "d"},
                             "dt_txt": "2026-11-22 12:00:00",
+                        },
+                    }
+                ],
+            ),
+        ),
+        Stream(
+            name="openweather_history",
+            kind="weather_observations",
+            description="Weather of past moments of chosen places; off until PIPELINE_OPENWEATHER__HISTORY_PLACES "
+            "names some, as it needs a subscription and is billed by the request.",
+            history="replayable",
+            lookback_days=1,
+            targets=_past_watched,
+            fetch=fetch_past,
+            identify=identify_past,
+            parse=parse_past,
+            opt_in="history_places",
+            # Every page is asked for by its time, so they end; but not more than are free on a day.
+            max_pages=1000,
+            fields=PAST_FIELDS,
+            sample=Sample(
+                "Berlin",
+                [
+                    {
+                        "place": "Berlin",
+                        "country": "DE",
+                        "units": "metric",
+                        "answer": {"lat": 52.52, "lon": 13.405, "timezone": "Europe/Berlin", "timezone_offset": 3600},
+                        "moment": {
+                            "dt": 1795327200,
+                            "temp": 4.8,
+                            "feels_like": 1.9,
+                            "pressure": 1011,
+                            "humidity": 90,
+                            "clouds": 75,
+                            "visibility": 10000,
+                            "wind_speed": 3.6,
+                            "wind_deg": 250,
+                            "weather": [{"id": 803, "main": "Clouds", "description": "broken clouds", "icon": "04n"}],
                         },
                     }
                 ],

@@ -4,6 +4,7 @@ from pipeline_platform.sources import (
     coingecko,
     gdelt,
     github,
+    open_meteo,
     openweather,
     reddit,
     rss,
@@ -19,6 +20,7 @@ SOURCES: tuple[Source, ...] = (
     github.SOURCE,
     coingecko.SOURCE,
     openweather.SOURCE,
+    open_meteo.SOURCE,
 )
 
 

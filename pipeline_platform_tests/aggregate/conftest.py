@@ -22,11 +22,17 @@ USUAL: dict[str, dict[str, Any]] = {
     "deduplicated/market_bars": {
         "source": "coingecko",
         "symbol": "bitcoin",
+        "asset": "crypto:BTC",
         "asset_class": "crypto",
         "interval": "1h",
         "currency": "USD",
     },
-    "deduplicated/weather_observations": {"source": "openweather", "location": "Berlin", "country": "DE"},
+    "deduplicated/weather_observations": {
+        "source": "openweather",
+        "place": "berlin-de",
+        "location": "Berlin",
+        "country": "DE",
+    },
     "deduplicated/repositories": {"source": "github", "repository": "a/b"},
     "deduplicated/repo_events": {"source": "github", "repository": "a/b", "author_id": "p1"},
 }

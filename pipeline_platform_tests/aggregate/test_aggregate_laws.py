@@ -67,6 +67,8 @@ ROWS = {
         volume=st.none() | price,
     ),
     "deduplicated/weather_observations": several(
+        source=st.sampled_from(["openweather", "open_meteo"]),
+        place=st.sampled_from(["berlin-de", "paris-fr"]),
         location=st.sampled_from(["Berlin", "Paris"]),
         country=st.sampled_from(["DE", None]),
         temperature_c=st.floats(-40, 40),
@@ -136,6 +138,7 @@ def busy(seed):
         {"hour": 24 * day + 5, "close": (100 + random.random()) * (2 if day == move else 1), "volume": 1.0}
         for day in range(20)
     ]
+    bars += [{"hour": 24 * day + 6, "close": 101.0 + day % 3, "source": "yahoo"} for day in range(20)]
     weather = [
         {"hour": hour(), "temperature_c": random.uniform(-5, 25), "rain_1h_mm": random.random()} for _ in range(90)
     ]

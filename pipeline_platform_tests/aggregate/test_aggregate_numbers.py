@@ -35,6 +35,7 @@ def test_market_day_of_candles_and_samples(aggregated, rows):
     assert record(result, currency="USD") == {
         "source": "coingecko",
         "symbol": "bitcoin",
+        "asset": "crypto:BTC",
         "asset_class": "crypto",
         "currency": "USD",
         "open": 101.0,
@@ -78,13 +79,14 @@ def test_weather_day(aggregated, rows):
             {"at": "22T00:40", "temperature_c": 4.0, "condition": "Clouds", "rain_1h_mm": 2.0, "humidity_pct": 50.0},
             {"at": "22T13:00", "temperature_c": 9.0, "condition": "Rain", "rain_1h_mm": 0.5, "humidity_pct": 60.0},
             {"at": "22T14:00", "temperature_c": 9.0, "condition": "Clouds"},
-            {"at": "22T14:00", "temperature_c": 1.0, "location": "Nowhere", "country": None},
+            {"at": "22T14:00", "temperature_c": 1.0, "location": "Nowhere", "country": None, "place": "nowhere"},
             {"at": "23T14:00", "temperature_c": 40.0},
         ],
     )
     result = aggregated("aggregated/weather_daily", [D], observations=observations)
     assert record(result, location="Berlin") == {
         "source": "openweather",
+        "place": "berlin-de",
         "location": "Berlin",
         "country": "DE",
         "temperature_min_c": 2.0,
@@ -220,6 +222,7 @@ def test_source_day(aggregated, rows, layer_counts, at):
 def test_a_day_across_domains(aggregated, rows):
     hours = {"source": "*", "channel": "*", "event_date": D}
     weather = {"source": "openweather", "country": "DE", "temperature_min_c": 0.0, "temperature_max_c": 30.0}
+    berlin = {**weather, "place": "berlin-de", "location": "Berlin"}
     crypto = {"source": "coingecko", "asset_class": "crypto", "event_date": D}
     repository = {"source": "github", "event_date": D}
     result = aggregated(
@@ -247,11 +250,12 @@ def test_a_day_across_domains(aggregated, rows):
         weather=rows(
             "aggregated/weather_daily",
             [
-                {**weather, "location": "Berlin", "temperature_mean_c": 50.0, "event_date": date(2026, 11, 7)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 4.0, "event_date": date(2026, 11, 8)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 6.0, "event_date": date(2026, 11, 21)},
-                {**weather, "location": "Berlin", "temperature_mean_c": 8.0, "event_date": D},
-                {**weather, "location": "Aachen", "temperature_mean_c": 10.0, "event_date": D},
+                {**berlin, "temperature_mean_c": 50.0, "event_date": date(2026, 11, 7)},
+                {**berlin, "temperature_mean_c": 4.0, "event_date": date(2026, 11, 8)},
+                {**berlin, "temperature_mean_c": 6.0, "event_date": date(2026, 11, 21)},
+                {**berlin, "temperature_mean_c": 8.0, "event_date": D},
+                {**berlin, "source": "open_meteo", "temperature_mean_c": 6.0, "event_date": D},
+                {**weather, "place": "aachen-de", "location": "Aachen", "temperature_mean_c": 11.0, "event_date": D},
             ],
         ),
         developer=rows(
@@ -279,3 +283,46 @@ def test_a_day_across_domains(aggregated, rows):
     }
     later = record(result, event_date=date(2026, 11, 23))
     assert (later["documents"], later["places"], later["commits"], later["stars_gained"]) == (None, None, 1, None)
+
+
+def test_sources_side_by_side(aggregated, rows):
+    share = {"asset": "equity:AAPL", "symbol": "AAPL", "asset_class": "equity", "currency": "USD", "event_date": D}
+    prices = [
+        {**share, "source": "yahoo", "close": 190.0},
+        {**share, "source": "alpha_vantage", "close": 180.0},
+        {**share, "source": "yahoo", "close": 175.0, "currency": "EUR"},
+        {**share, "source": "yahoo", "close": 400.0, "asset": "equity:MSFT", "symbol": "MSFT"},
+        {**share, "source": "alpha_vantage", "close": 401.0, "asset": "equity:MSFT", "symbol": "MSFT"},
+    ]
+    bounds = {"open": 1.0, "high": 500.0, "low": 1.0, "bars": 1}
+    station = {"place": "berlin-de", "location": "Berlin", "event_date": D, "temperature_min_c": -9.0}
+    weather = [
+        {**station, "source": "openweather", "temperature_mean_c": 4.0, "temperature_max_c": 9.0},
+        {**station, "source": "open_meteo", "temperature_mean_c": 5.5, "temperature_max_c": 9.0, "rain_mm": 2.0},
+    ]
+    result = aggregated(
+        "aggregated/source_agreement",
+        [D],
+        market=rows("aggregated/market_daily", [{**row, **bounds} for row in prices]),
+        weather=rows("aggregated/weather_daily", weather),
+    )
+    assert result[["subject", "measure", "is_conflict"]].to_numpy().tolist() == [
+        ["berlin-de", "temperature_mean_c", False],
+        ["equity:AAPL", "close", True],
+        ["equity:MSFT", "close", False],
+    ]
+    told = record(result, subject="equity:AAPL")
+    assert {**told, "sources": list(told["sources"])} == {
+        "subject": "equity:AAPL",
+        "measure": "close",
+        "unit": "USD",
+        "sources": ["alpha_vantage", "yahoo"],
+        "lowest": 180.0,
+        "lowest_source": "alpha_vantage",
+        "highest": 190.0,
+        "highest_source": "yahoo",
+        "spread": 10.0,
+        "tolerance": pytest.approx(3.8),
+        "is_conflict": True,
+        "event_date": D,
+    }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from redis import Redis
 
+from pipeline_platform.clean.payloads import UNREADABLE
 from pipeline_platform.schemas.kinds import KINDS
 from pipeline_platform.sources import openweather
 from pipeline_platform.sources.base import Fetch, Page, Window
@@ -21,7 +25,7 @@ from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhauste
 NOW = datetime(2026, 11, 22, 10, 20, 30, tzinfo=UTC)
 TODAY = Window(NOW.replace(hour=0, minute=0, second=0), NOW.replace(hour=0, minute=0, second=0) + timedelta(days=1))
 STREAMS = {stream.name: stream for stream in openweather.SOURCE.streams}
-CURRENT, FORECAST = STREAMS["openweather_current"], STREAMS["openweather_forecast"]
+CURRENT, FORECAST, PAST = (STREAMS[f"openweather_{name}"] for name in ("current", "forecast", "history"))
 KEY = "0123456789abcdef"
 
 
@@ -230,3 +234,147 @@ def test_without_a_key_it_says_how_to_get_one(ask: Any, upstream: Any) -> None:
 def test_settings_refuse_what_is_no_place(places: list[Any]) -> None:
     with pytest.raises(ValidationError):
         openweather.OpenWeatherSettings(places=places)
+
+
+# --- the past ---
+
+LISBON = {"name": "Lisbon", "lat": 38.7078, "lon": -9.1366, "country": "PT"}
+DAY = timedelta(days=1)
+
+
+def past_settings(**changes: Any) -> openweather.OpenWeatherSettings:
+    return openweather.OpenWeatherSettings(**{"history_places": [LISBON], "history_hours": [0, 6, 10], **changes})
+
+
+def told(seconds: int = 1795327200, **changes: Any) -> dict[str, Any]:
+    moment = {**deepcopy(PAST.sample.payloads[0]["moment"]), "dt": seconds, **changes}
+    return {name: value for name, value in moment.items() if value is not ...}
+
+
+def of_lisbon(**blocks: Any) -> dict[str, Any]:
+    return {"lat": 38.7078, "lon": -9.1366, "timezone": "Europe/Lisbon", "timezone_offset": 0, **blocks}
+
+
+@pytest.fixture
+def ask_past(ask: Any) -> Callable[..., list[Page]]:
+    def fetch(answer: Any, status: int = 200, **settings: Any) -> Any:
+        return ask(answer, PAST, "Lisbon", status, **{"history_places": [LISBON], "history_hours": [10], **settings})
+
+    return fetch
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "moments"),
+    [
+        (0, 1, ["22T10"]),
+        (-1, 1, ["21T00", "21T06", "21T10"]),
+        (-1, 2, ["21T00", "21T06", "21T10", "22T10"]),
+        (-2, 1, ["20T00", "20T06", "20T10"]),
+        (1, 1, []),
+    ],
+)
+def test_of_today_only_what_just_passed_is_asked_for(start: int, days: int, moments: list[str]) -> None:
+    window = Window(TODAY.start + start * DAY, TODAY.start + (start + days) * DAY)
+    fetch = Fetch(None, past_settings(), window, NOW)  # type: ignore[arg-type] # nothing is sent
+    assert [f"{moment:%dT%H}" for moment in openweather.past_moments(fetch)] == moments
+
+
+def test_the_past_is_off_until_places_are_named() -> None:
+    assert list(PAST.targets(openweather.OpenWeatherSettings())) == []
+    assert list(PAST.targets(past_settings())) == ["Lisbon"]
+
+
+def test_a_moment_of_the_past_is_a_request(ask_past: Any, upstream: Any) -> None:
+    (page,) = ask_past(of_lisbon(data=[told()]))
+    asked = query(upstream.seen[0])
+    assert upstream.seen[0].path.startswith("/data/3.0/onecall/timemachine?")
+    assert asked == {"lat": "38.7078", "lon": "-9.1366", "dt": "1795341600", "units": "metric", "appid": KEY}
+    (record,) = page.records
+    assert record.record_id == "openweather:38.71,-9.14:2026-11-22T06:00:00Z"
+    row = PAST.parse(record.payload)
+    assert (row["location"], row["country"], row["temperature_c"]) == ("Lisbon", "PT", 4.8)
+    assert (row["rain_1h_mm"], row["snow_1h_mm"], row["wind_gust_mps"]) == (0.0, 0.0, None)
+
+
+def test_rain_and_snow_of_the_past() -> None:
+    payload = {**PAST.sample.payloads[0], "moment": told(rain={"1h": 0.4}, snow={"3h": 2})}
+    row = PAST.parse(payload)
+    assert (row["rain_1h_mm"], row["snow_1h_mm"]) == (0.4, None)
+
+
+def test_old_answers_tell_the_hours_of_a_day(ask_past: Any) -> None:
+    hours = [told(1795305600 + 3600 * number) for number in range(24)]
+    (page,) = ask_past(of_lisbon(current=told(1795327200), hourly=hours))
+    assert len({record.record_id for record in page.records}) == len(page.records) == 24
+    (page,) = ask_past(of_lisbon(current=told(1795327500), hourly=hours))
+    assert len(page.records) == 25
+
+
+def test_a_moment_that_nobody_knows_is_no_error_but_an_answer_without_data_is(ask_past: Any) -> None:
+    (page,) = ask_past(of_lisbon(data=[]))
+    assert page.records == []
+    with pytest.raises(Malformed, match="no list of data"):
+        ask_past(of_lisbon())
+    (page,) = ask_past(of_lisbon(data=["n/a", told(dt=...)]))
+    assert [record.record_id for record in page.records] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "words"),
+    [
+        (401, "Please note that using One Call 3.0 requires a separate subscription", "subscription of its own"),
+        (401, "Invalid API key.", "two hours"),
+        (400, "requested time is out of allowed range of 5 days back", "HISTORY_PLACES"),
+    ],
+)
+def test_a_refused_past_says_what_to_do(ask_past: Any, status: int, message: str, words: str) -> None:
+    with pytest.raises(Permanent, match=words):
+        ask_past({"cod": status, "message": message}, status)
+
+
+def test_no_more_of_the_past_is_asked_for_than_was_allowed(
+    redis_client: Redis, upstream: Any, clock: Any, tmp_path: Path
+) -> None:
+    upstream.reply(json.dumps(of_lisbon(data=[])))
+    options = past_settings(base_url=upstream.url, api_key=KEY, history_daily_requests=2, history_hours=[1, 2, 3])
+    yesterday = Window(TODAY.start - DAY, TODAY.start)
+    with SourceClient(openweather.SOURCE, options, redis=redis_client, cache_path=tmp_path, clock=clock) as client:
+        with pytest.raises(QuotaExhausted, match="all 2 requests of the day for history"):
+            list(PAST.fetch(Fetch(client, options, yesterday, NOW), "Lisbon"))
+        assert len(upstream.seen) == 2
+        upstream.script.clear()
+        upstream.reply(json.dumps(observation()))
+        assert list(CURRENT.fetch(Fetch(client, options, TODAY, NOW), "Berlin")), "the rest is not held up"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"history_hours": []},
+        {"history_hours": [24]},
+        {"history_places": ["Lisbon,PT"]},
+        {"history_places": [LISBON, LISBON]},
+        {"history_daily_requests": 0},
+    ],
+)
+def test_settings_of_the_past_refuse_what_is_wrong(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        openweather.OpenWeatherSettings(**settings)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ("dt", "coord", "lat", "lon", "main", "temp", "weather", "id", "rain", "wind", "visibility", "list")
+OBJECTS = JSON | st.dictionaries(st.sampled_from(NAMES), JSON | st.dictionaries(st.sampled_from(NAMES), JSON))
+PARTS = ("place", "observation", "issued_at", "city", "step", "answer", "moment")
+
+
+@given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(PARTS, OBJECTS)))
+def test_nothing_but_what_quarantine_catches_is_raised(payload: Any) -> None:
+    for stream in openweather.SOURCE.streams:
+        for read in (stream.identify, stream.parse):
+            with suppress(*UNREADABLE):
+                read(payload)

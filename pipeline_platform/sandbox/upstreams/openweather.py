@@ -1,13 +1,13 @@
-"""OpenWeatherMap as the sandbox shows it: the weather of any place, by season, time of day and passing fronts.
+"""OpenWeatherMap as the sandbox shows it: current weather, forecast and past moments of any place.
 
-Wire format: https://openweathermap.org/current and https://openweathermap.org/forecast5.
+Wire format: https://openweathermap.org/current, https://openweathermap.org/forecast5 and
+https://openweathermap.org/api/one-call-3.
 """
 
 import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any
@@ -18,14 +18,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline_platform.sandbox.cast import Place
+from pipeline_platform.sandbox.climate import Sky, place_at, sky
 from pipeline_platform.sandbox.recordings import Recording, Replay
 from pipeline_platform.sandbox.world import World
+from pipeline_platform.sources.weather import spot
 
 KEY = "sandbox-openweather-key"
+TIME_MACHINE = "/data/3.0/onecall/timemachine"
 GRID = timedelta(minutes=10)
 STEP = timedelta(hours=3)
 STEPS = 40
 MALFORMED_SHARE = 0.005
+WRONG_LATITUDE = 123.45
+AHEAD = timedelta(days=4)
+"""How far into the future the time machine goes."""
+
 SKIES = (
     (0.25, 800, "Clear", "clear sky", "01"),
     (0.45, 802, "Clouds", "scattered clouds", "03"),
@@ -34,46 +41,6 @@ SKIES = (
 )
 """Cloudiness up to which a sky holds, condition code, group, description, icon."""
 SNOW = (600, "Snow", "light snow", "13")
-
-
-@dataclass(frozen=True)
-class Sky:
-    """The weather of a place at a moment, in metric units."""
-
-    celsius: float
-    humidity: int
-    pressure: int
-    wind: float
-    direction: int
-    clouds: int
-    fall: float
-
-    @property
-    def snows(self) -> bool:
-        """Whether what falls is snow."""
-        return self.celsius < 0.5
-
-
-def sky(world: World, place: Place, at: datetime) -> Sky:
-    """The weather of `place` at `at`; the same for observation and forecast, and continuous in time."""
-    days = at.timestamp() / 86400
-    rng = world.rng("weather", place.lat, place.lon)
-    phases = [rng.random() for _ in range(4)]
-    # Coldest in mid January in the north, in mid July in the south; coldest hour about 4 o'clock by the sun.
-    season = -math.cos(2 * math.pi * (days - 15) / 365.25) * (place.lat / 90)
-    sun = -math.cos(2 * math.pi * (days + place.lon / 360 - 4 / 24))
-    front = math.sin(2 * math.pi * (days / 5.3 + phases[0])) + 0.5 * math.sin(2 * math.pi * (days / 2.1 + phases[1]))
-    cloudiness = min(1.0, max(0.0, 0.5 + 0.4 * front + 0.15 * math.sin(2 * math.pi * (days / 0.4 + phases[2]))))
-    celsius = 27 - 0.38 * abs(place.lat) + 16 * season + 4 * sun * (1.2 - cloudiness) - 1.5 * front
-    return Sky(
-        celsius=round(celsius, 2),
-        humidity=round(min(100.0, max(15.0, 62 + 25 * (cloudiness - 0.4) - 8 * sun))),
-        pressure=round(1014 - 9 * front),
-        wind=round(2.5 + 2.2 * abs(front) + 1.5 * math.sin(2 * math.pi * (days / 0.7 + phases[3])) ** 2, 2),
-        direction=round(180 + 110 * front) % 360,
-        clouds=round(100 * cloudiness),
-        fall=round(max(0.0, cloudiness - 0.72) * 6, 2),
-    )
 
 
 def _condition(air: Sky, at: datetime, place: Place) -> list[dict[str, Any]]:
@@ -114,10 +81,6 @@ def _body(air: Sky, at: datetime, place: Place, units: str, period: str) -> dict
     return body
 
 
-def _spot(place: Place) -> str:
-    return f"{round(place.lat, 2) + 0.0:.2f},{round(place.lon, 2) + 0.0:.2f}"
-
-
 def _rule(world: World, kind: str, key: str) -> str | None:
     if world.rng("openweather-malformed", key).random() < MALFORMED_SHARE:
         return "malformed"
@@ -152,12 +115,35 @@ def current(world: World, place: Place, units: str) -> dict[str, Any]:
     rule = _rule(world, "weather_observations", f"{place.name}:{at.isoformat()}")
     if rule:
         _break(body, rule)
-        spot = _spot(place)
         if rule == "latitude_in_range":
-            body["coord"] = {"lon": place.lon, "lat": 123.45}
-            spot = _spot(Place(place.name, place.country, 123.45, place.lon))
-        world.plant("openweather", f"openweather:{spot}:{at:%Y-%m-%dT%H:%M:%SZ}", rule, at.date())
+            body["coord"] = {"lon": place.lon, "lat": WRONG_LATITUDE}
+        _plant(world, place, at, rule)
     return body
+
+
+def _plant(world: World, place: Place, at: datetime, rule: str) -> None:
+    where = spot(WRONG_LATITUDE if rule == "latitude_in_range" else place.lat, place.lon)
+    world.plant("openweather", f"openweather:{where}:{at:%Y-%m-%dT%H:%M:%SZ}", rule, at.date())
+
+
+def past(world: World, place: Place, units: str, at: datetime) -> dict[str, Any]:
+    """The answer of /data/3.0/onecall/timemachine: one moment, its fields beside each other."""
+    body = _body(sky(world, place, at), at, place, units, "1h")
+    rule = _rule(world, "weather_observations", f"{place.name}:{at.isoformat()}")
+    if rule:
+        _break(body, rule)
+        _plant(world, place, at, rule)
+    main = body.pop("main")
+    main = main if isinstance(main, dict) else {"temp": main}
+    wind, clouds = body.pop("wind"), body.pop("clouds")["all"]
+    told = {**body, **main, "clouds": clouds, **{f"wind_{name}": value for name, value in wind.items()}}
+    return {
+        "lat": WRONG_LATITUDE if rule == "latitude_in_range" else place.lat,
+        "lon": place.lon,
+        "timezone": "Etc/UTC",
+        "timezone_offset": 0,
+        "data": [told],
+    }
 
 
 def forecast(world: World, place: Place, units: str) -> dict[str, Any]:
@@ -188,7 +174,7 @@ def _step(world: World, place: Place, units: str, at: datetime, now: datetime) -
     rule = _rule(world, "weather_forecasts", f"{place.name}:{at.isoformat()}")
     if rule:
         _break(body, rule)
-        record_id = f"openweather:{_spot(place)}:{now:%Y-%m-%dT%HZ}:{at:%Y-%m-%dT%H:%MZ}"
+        record_id = f"openweather:{spot(place.lat, place.lon)}:{now:%Y-%m-%dT%HZ}:{at:%Y-%m-%dT%H:%MZ}"
         world.plant("openweather", record_id, rule, now.date())
     return body
 
@@ -219,17 +205,21 @@ def _wanted(world: World, request: Request) -> Place | JSONResponse:
 
 
 def _place_at(world: World, lat: str, lon: str) -> Place | JSONResponse:
-    spot = {}
+    found = {}
     for name, text, limit in (("latitude", lat, 90), ("longitude", lon, 180)):
         number = float(text) if re.fullmatch(r"-?\d{1,3}(\.\d{1,12})?", text) else math.inf
         if abs(number) > limit:
             return _refusal(400, f"wrong {name}")
-        spot[name] = round(number, 4)
-    for place in world.places:
-        if (place.lat, place.lon) == (spot["latitude"], spot["longitude"]):
-            return place
+        found[name] = round(number, 4)
     # Far from every city the real API gives a nameless place without a country, too.
-    return Place("", "", spot["latitude"], spot["longitude"])
+    return place_at(world, found["latitude"], found["longitude"])
+
+
+def _asked(world: World, dt: str) -> datetime | JSONResponse:
+    if not re.fullmatch(r"\d{1,10}", dt):
+        return _refusal(400, "wrong dt")
+    at = datetime.fromtimestamp(int(dt), UTC)
+    return at if at <= world.now() + AHEAD else _refusal(400, "requested time is out of allowed range")
 
 
 def routes(world: World) -> list[Route]:
@@ -244,13 +234,27 @@ def routes(world: World) -> list[Route]:
 
         return handler
 
-    return [Route("/data/2.5/weather", showing(current)), Route("/data/2.5/forecast", showing(forecast))]
+    async def time_machine(request: Request) -> Response:
+        place = _wanted(world, request)
+        if isinstance(place, Response):
+            return place
+        at = _asked(world, request.query_params.get("dt", ""))
+        if isinstance(at, Response):
+            return at
+        return JSONResponse(past(world, place, request.query_params.get("units", "standard"), at))
+
+    return [
+        Route("/data/2.5/weather", showing(current)),
+        Route("/data/2.5/forecast", showing(forecast)),
+        Route(TIME_MACHINE, time_machine),
+    ]
 
 
 def watch(world: World, base: str) -> dict[str, Any]:  # noqa: ARG001 - every upstream has this signature
-    """Settings that make the source watch the places of the world."""
+    """Settings that make the source watch the places of the world, and the past of two of them."""
     places = [{"name": place.name, "lat": place.lat, "lon": place.lon} for place in world.places]
-    return {"places": places, "api_key": KEY}
+    past_places = [{**shown, "country": place.country} for shown, place in zip(places, world.places, strict=True)][:2]
+    return {"places": places, "history_places": past_places, "history_hours": list(range(24)), "api_key": KEY}
 
 
 def error_body() -> dict[str, Any]:
@@ -259,8 +263,11 @@ def error_body() -> dict[str, Any]:
 
 
 def replay(recordings: list[Recording]) -> Replay:
-    """Serve recorded observations and forecasts as places (`London-030`), one of each to a place while they last."""
-    found: dict[str, list[Recording]] = {"weather": [], "forecast": []}
+    """Serve recorded observations and forecasts as places (`London-030`), one of each to a place while they last.
+
+    An answer about the past is given for every moment, of a place of its own (`past-016`) whose latitude is its number.
+    """
+    found: dict[str, list[Recording]] = {"weather": [], "forecast": [], "timemachine": []}
     unused: dict[str, str] = {}
     for recording in recordings:
         kind = _kind(recording)
@@ -280,6 +287,12 @@ def replay(recordings: list[Recording]) -> Replay:
             if recording
         }
 
+    told = {f"{int(recording.file.split('/')[-1][:3]) / 100:.2f}": recording for recording in found["timemachine"]}
+
+    async def time_machine(request: Request) -> Response:
+        recording = told.get(f"{float(request.query_params.get('lat', '0')):.2f}")
+        return _as_recorded(recording) if recording else _refusal(400, "wrong latitude")
+
     async def answer(request: Request) -> Response:
         kind = request.path_params["kind"]
         recording = served.get((kind, request.query_params.get("q", "")))
@@ -287,10 +300,21 @@ def replay(recordings: list[Recording]) -> Replay:
             # More of one sort was recorded than of the other; a forecast may be empty, an observation may not.
             empty = JSONResponse({"cod": "200", "message": 0, "cnt": 0, "list": [], "city": {}})
             return empty if kind == "forecast" else _refusal(404, "city not found")
-        headers = {"content-type": "application/json", **recording.headers}
-        return Response(recording.body, status_code=_status(recording), headers=headers)
+        return _as_recorded(recording)
 
-    return Replay(routes=[Route("/data/2.5/{kind}", answer)], watch={"places": places, "api_key": KEY}, unused=unused)
+    watch = {
+        "places": places,
+        "history_places": [{"name": f"past-{float(lat) * 100:03.0f}", "lat": float(lat), "lon": 0} for lat in told],
+        "history_hours": [0],
+        "history_daily_requests": 1_000_000,
+        "api_key": KEY,
+    }
+    return Replay([Route("/data/2.5/{kind}", answer), Route(TIME_MACHINE, time_machine)], watch, unused)
+
+
+def _as_recorded(recording: Recording) -> Response:
+    headers = {"content-type": "application/json", **recording.headers}
+    return Response(recording.body, status_code=_status(recording), headers=headers)
 
 
 def _json(recording: Recording) -> Any:
@@ -316,8 +340,10 @@ def _city(recording: Recording) -> str:
 
 
 def _kind(recording: Recording) -> str:
-    """`weather` or `forecast` for what the source asks for, otherwise why it is not served."""
-    path = urlsplit(recording.url).path
+    """`weather`, `forecast` or `timemachine` for what the source asks for, otherwise why it is not served."""
+    path = urlsplit(recording.url or recording.endpoint).path if recording.kind != "raw" else ""
+    if path == TIME_MACHINE:
+        return "timemachine"
     if path in ("/data/2.5/weather", "/data/2.5/forecast"):
         if "units=imperial" in recording.url:
             return "recorded in imperial units: the source asks for metric, and 53.6 °F would pass for 53.6 °C"
@@ -327,12 +353,22 @@ def _kind(recording: Recording) -> str:
     return _kind_of_body(recording)
 
 
+def _is_past_day(body: dict[str, Any]) -> bool:
+    """Whether it is an answer of the old time machine: the hours of a day from midnight UTC on, and no forecast."""
+    hours = body.get("hourly")
+    if not isinstance(hours, list) or not hours or {"daily", "minutely"} & set(body):
+        return False
+    return hours[0].get("dt", 1) % 86400 == 0 and not any("pop" in hour for hour in hours)
+
+
 def _kind_of_body(recording: Recording) -> str:
     """As `_kind`, for a raw body, whose endpoint only its shape tells."""
     body = _json(recording)
     if body is None and recording.endpoint.startswith("FiveDay"):
         return "forecast"
     if isinstance(body, dict):
+        if {"lat", "lon", "data"} <= set(body) or _is_past_day(body):
+            return "timemachine"
         steps = body.get("list")
         if {"base", "main"} <= set(body) or set(body) == {"cod", "message"}:
             return "weather"
