@@ -13,45 +13,30 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
 
+from pipeline_platform.sources import values
+
 _MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _TRAILER_OF_A_PERSON = re.compile(r"^[ \t]*[A-Za-z][A-Za-z-]*:[ \t].*<[^<>\s]+@[^<>\s]+>[ \t]*(\n|$)", re.MULTILINE)
 _E_MAIL = re.compile(r"<?\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b>?")
-_INT64 = 2**63
-
-
-def _text(value: Any, field: str) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{field} must be text, not {type(value).__name__}")
 
 
 def _written(value: Any, field: str) -> str:
-    text = _text(value, field)
+    text = values.text(value, field)
     if not text:
         raise ValueError(f"{field} is missing")
     return text
 
 
-def _integer(value: Any, field: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} must be a whole number, not {type(value).__name__}")
-    if not -_INT64 <= value < _INT64:
-        raise ValueError(f"{field} does not fit 64 bits")
-    return value
-
-
 def _counted(value: Any, field: str) -> int:
-    number = _integer(value, field)
+    number = values.integer(value, field)
     if number is None:
         raise ValueError(f"{field} is missing")
     return number
 
 
 def _moment(value: Any, field: str) -> datetime | None:
-    text = _text(value, field)
+    text = values.text(value, field)
     if text is None:
         return None
     try:
@@ -104,7 +89,7 @@ def _labels(payload: Mapping[str, Any]) -> list[str]:
 
 
 def _login(account: Mapping[str, Any]) -> str | None:
-    login = _text(account.get("login"), "login")
+    login = values.text(account.get("login"), "login")
     # "ghost" stands for every account that was deleted; as an author it would make them one person.
     return None if login in (None, "", "ghost") else login
 
@@ -150,16 +135,16 @@ def parse_repository(payload: Any) -> dict[str, Any]:
     return {
         "snapshot_id": snapshot_id,
         "repository": _written(repository["full_name"], "full_name"),
-        "description": _text(repository.get("description"), "description"),
-        "language": _text(repository.get("language"), "language"),
-        "licence": _text(_part(repository, "license").get("spdx_id"), "license.spdx_id"),
+        "description": values.text(repository.get("description"), "description"),
+        "language": values.text(repository.get("language"), "language"),
+        "licence": values.text(_part(repository, "license").get("spdx_id"), "license.spdx_id"),
         "topics": [_written(topic, "topics[]") for topic in _list(repository, "topics")],
         "stars": _counted(repository["stargazers_count"], "stargazers_count"),
         "forks": _counted(repository["forks_count"], "forks_count"),
         # `watchers_count` is a second name of the stargazers; those who watch are the subscribers.
-        "watchers": _integer(repository.get("subscribers_count"), "subscribers_count"),
-        "open_issues": _integer(repository.get("open_issues_count"), "open_issues_count"),
-        "size_kb": _integer(repository.get("size"), "size"),
+        "watchers": values.integer(repository.get("subscribers_count"), "subscribers_count"),
+        "open_issues": values.integer(repository.get("open_issues_count"), "open_issues_count"),
+        "size_kb": values.integer(repository.get("size"), "size"),
         "is_fork": repository.get("fork") is True,
         "is_archived": repository.get("archived") is True,
         "repository_created_at": _moment(repository.get("created_at"), "created_at"),
@@ -179,9 +164,9 @@ def parse_commit(payload: Any) -> dict[str, Any]:
     """A `repo_events` row from an item of GET /repos/{owner}/{repo}/commits."""
     event_id, _ = identify_commit(payload)
     commit = payload["commit"]
-    message = _without_people(_text(commit["message"], "commit.message") or "")
+    message = _without_people(values.text(commit["message"], "commit.message") or "")
     title, _, body = message.partition("\n")
-    author = _login(_part(payload, "author")) or _text(_part(commit, "author").get("name"), "commit.author.name")
+    author = _login(_part(payload, "author")) or values.text(_part(commit, "author").get("name"), "commit.author.name")
     return {
         "event_id": event_id,
         "repository": _repository(payload),
@@ -190,7 +175,7 @@ def parse_commit(payload: Any) -> dict[str, Any]:
         "title": title.strip() or None,
         "text": body.strip() or None,
         "url": _written(payload["html_url"], "html_url"),
-        "comments": _integer(commit.get("comment_count"), "commit.comment_count"),
+        "comments": values.integer(commit.get("comment_count"), "commit.comment_count"),
         "occurred_at": _happened(commit["committer"]["date"], "commit.committer.date"),
     }
 
@@ -207,13 +192,13 @@ def _ticket(payload: Mapping[str, Any], event_id: str, event_type: str) -> dict[
         "repository": _repository(payload),
         "event_type": event_type,
         "author": _login(_part(payload, "user")),
-        "title": _text(payload["title"], "title"),
-        "text": _plain(_text(payload.get("body"), "body")),
+        "title": values.text(payload["title"], "title"),
+        "text": _plain(values.text(payload.get("body"), "body")),
         "url": _written(payload["html_url"], "html_url"),
         "number": _counted(payload["number"], "number"),
         "state": _written(payload["state"], "state"),
         "labels": _labels(payload),
-        "comments": _integer(payload.get("comments"), "comments"),
+        "comments": values.integer(payload.get("comments"), "comments"),
         "occurred_at": _happened(payload["created_at"], "created_at"),
         "updated_at": _moment(payload.get("updated_at"), "updated_at"),
         "closed_at": _moment(payload.get("closed_at"), "closed_at"),
@@ -251,14 +236,14 @@ def parse_issue_document(payload: Any) -> dict[str, Any]:
         "kind": "issue",
         "channel": _repository(payload),
         "author": _login(_part(payload, "user")),
-        "title": _text(payload["title"], "title"),
-        "text": _plain(_text(payload.get("body"), "body")),
+        "title": values.text(payload["title"], "title"),
+        "text": _plain(values.text(payload.get("body"), "body")),
         "url": _written(payload["html_url"], "html_url"),
         "category": labels[0] if labels else None,
         "created_at": _happened(payload["created_at"], "created_at"),
         # Thumbs up are what the other upstreams call votes; answers without `reactions` show none.
-        "score": _integer(_part(payload, "reactions").get("+1"), "reactions.+1"),
-        "replies": _integer(payload.get("comments"), "comments"),
+        "score": values.integer(_part(payload, "reactions").get("+1"), "reactions.+1"),
+        "replies": values.integer(payload.get("comments"), "comments"),
     }
 
 
@@ -280,7 +265,7 @@ def parse_trend(payload: Any) -> dict[str, Any]:
         "rank": _counted(payload["rank"], "rank"),
         "name": _written(repository["full_name"], "full_name"),
         "volume": float(_counted(repository["stargazers_count"], "stargazers_count")),
-        "url": _text(repository.get("html_url"), "html_url"),
+        "url": values.text(repository.get("html_url"), "html_url"),
         "observed_at": observed_at,
     }
 
