@@ -11,14 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline_platform.sources import values
-from pipeline_platform.sources.markup import text_of_plain
+from pipeline_platform.sources.markup import text_of, text_of_plain
 
 REMOVED = "[Removed]"
 """What stands in every field of an article that its publisher had removed."""
 
 _REMOVED_HOST = "removed.com"
 _WEB = re.compile(r"https?://[^\s]+", re.IGNORECASE)
-_REST = re.compile(r"\s*\[\+\d+ chars\]\s*$")
+_REST = re.compile(r"(?:</?[a-z][^<>]*)?…?\s*\[\+\d+ chars\]\s*$", re.IGNORECASE)
+"""Where content is cut off, perhaps in the middle of a tag."""
+_MARKED_UP = re.compile(r"</?(?:[aip]|li|[ou]l|table|t[dhr])\b[^<>]*>", re.IGNORECASE)
 
 
 def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -80,8 +82,11 @@ def _title(article: Mapping[str, Any], publisher: str | None) -> str | None:
 
 def _text(article: Mapping[str, Any]) -> str | None:
     """Description or content, whichever says more: of the content the API gives the first 200 characters."""
-    said = [text_of_plain(values.text(article.get(name), name) or "") for name in ("description", "content")]
-    return max((_REST.sub("", text) for text in said), key=len) or None
+    said = [_REST.sub("…", values.text(article.get(name), name) or "") for name in ("description", "content")]
+    # Of what is cut off the end tags are missing, by which markup is told from plain text elsewhere.
+    read = [text_of(text) if _MARKED_UP.search(text) else text_of_plain(text) for text in said]
+    longest = max(read, key=len)
+    return longest if longest.strip("…") else None
 
 
 def _picture(article: Mapping[str, Any]) -> str | None:
