@@ -6,7 +6,7 @@ are made here, a few for each, and some of those are deleted a day later.
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +30,8 @@ LATEST_COMMENT = timedelta(hours=4)
 """After its story."""
 DELETED_SHARE, DELETED_AFTER = 0.03, timedelta(days=1)
 MALFORMED_SHARE = 0.01
+UNBOUNDED = timedelta(days=30)
+"""How far a search goes back that asks for no beginning; the world holds years."""
 _FIRST_COMMENT = 2048
 """Of the 16,384 numbers of a day and channel comments have those from here on; stories take the lower ones."""
 
@@ -48,7 +50,6 @@ class Comment:
     number: int
     story: Post
     author: str
-    text: str
     created_at: datetime
     deleted_at: datetime | None
     is_malformed: bool
@@ -82,9 +83,12 @@ class Discussions:
 
     def comments_on(self, story: Post) -> list[Comment]:
         """Every comment on a story, also of the future and deleted ones."""
-        first = story.number - Slot.of(story.key).k + _FIRST_COMMENT + Slot.of(story.key).k * COMMENTS_AT_MOST
-        count = min(story.replies, COMMENTS_AT_MOST)
-        return [self._comment(story, first + place) for place in range(count)]
+        return [self._comment(story, number) for number in comment_numbers(story)]
+
+    def text(self, comment: Comment) -> str:
+        """What a comment says."""
+        rng = self.world.rng("hackernews-text", comment.number)
+        return texts.write(rng, comment.story.topic, "comment", titled=False).text
 
     def _comment(self, story: Post, number: int) -> Comment:
         rng = self.world.rng("hackernews-comment", number)
@@ -93,7 +97,6 @@ class Discussions:
             number=number,
             story=story,
             author=author_named(rng),
-            text=texts.write(rng, story.topic, "comment", titled=False).text,
             created_at=created_at,
             deleted_at=created_at + DELETED_AFTER if rng.random() < DELETED_SHARE else None,
             is_malformed=rng.random() < MALFORMED_SHARE,
@@ -110,6 +113,13 @@ class Discussions:
         story = self.world.post(Slot("h", channel, of_day, k).key)
         made = self.comments_on(story) if story else []
         return next((one for one in made if one.number == number and one.created_at <= now), None)
+
+
+def comment_numbers(story: Post) -> range:
+    """The numbers of the comments on a story."""
+    k = Slot.of(story.key).k
+    first = story.number - k + _FIRST_COMMENT + k * COMMENTS_AT_MOST
+    return range(first, first + min(story.replies, COMMENTS_AT_MOST))
 
 
 def _markup(text: str) -> str:
@@ -131,7 +141,7 @@ def _highlighted(hit: dict[str, Any]) -> dict[str, Any]:
     return hit | {"_highlightResult": marks}
 
 
-def _story_hit(post: Post, comments: Sequence[Comment]) -> dict[str, Any]:
+def _story_hit(post: Post) -> dict[str, Any]:
     title = post.title or ""
     kind = ["ask_hn"] if title.endswith("?") else ["show_hn"] if post.number % 10 == 0 else []
     hit: dict[str, Any] = {
@@ -142,7 +152,7 @@ def _story_hit(post: Post, comments: Sequence[Comment]) -> dict[str, Any]:
         "url": f"https://{post.topic}.example/{post.key}",
         "points": post.score,
         "num_comments": post.replies,
-        "children": [comment.number for comment in comments],
+        "children": list(comment_numbers(post)),
         "_tags": ["story", f"author_{post.author}", f"story_{post.number}", *kind],
         **_moments(post.created_at),
     }
@@ -153,7 +163,7 @@ def _story_hit(post: Post, comments: Sequence[Comment]) -> dict[str, Any]:
     return _highlighted(hit)
 
 
-def _comment_hit(comment: Comment) -> dict[str, Any]:
+def _comment_hit(comment: Comment, text: str) -> dict[str, Any]:
     story = comment.story
     return _highlighted(
         {
@@ -162,7 +172,7 @@ def _comment_hit(comment: Comment) -> dict[str, Any]:
             "story_id": story.number,
             "story_title": story.title,
             "author": comment.author,
-            "comment_text": ["a", "list"] if comment.is_malformed else _markup(comment.text),
+            "comment_text": ["a", "list"] if comment.is_malformed else _markup(text),
             "points": None,
             "children": [],
             "_tags": ["comment", f"author_{comment.author}", f"story_{story.number}"],
@@ -172,9 +182,12 @@ def _comment_hit(comment: Comment) -> dict[str, Any]:
 
 
 def _span(request: Request, now: datetime) -> tuple[datetime, datetime]:
-    """The range `[first, after)` of whole seconds that `numericFilters` names."""
-    first, after = 0, int(now.timestamp()) + 1
-    for part in filter(None, request.query_params.get("numericFilters", "").split(",")):
+    """The range `[first, after)` of whole seconds that `numericFilters` names; `UNBOUNDED` where it has no begin."""
+    first, after = int((now - UNBOUNDED).timestamp()), int(now.timestamp()) + 1
+    filters = request.query_params.get("numericFilters", "")
+    if ">" in filters or "created_at_i=" in filters:
+        first = 0
+    for part in filter(None, filters.split(",")):
         found = _FILTER.fullmatch(part)
         if found is None:
             raise RefusedError(f"invalid numeric filter {part}: the sandbox filters by created_at_i")
@@ -200,37 +213,38 @@ def _matches(query: str, *written: str | None) -> bool:
     return all(word in said for word in query.replace('"', "").lower().split())
 
 
-def _search(discussions: Discussions, request: Request) -> dict[str, Any]:
-    """Every hit of a search: what is shown in the range, newest first; `created_at` of planted rows may claim more."""
+def _found(discussions: Discussions, request: Request) -> list[Post | Comment]:
+    """What matches a search, newest first by when it was shown; planted rows may claim another time."""
     kinds = {name for name in re.findall(r"[a-z_]+", request.query_params.get("tags", "")) if name in _KINDS}
     query = request.query_params.get("query", "")
     start, end = _span(request, discussions.world.now())
-    found: list[tuple[datetime, dict[str, Any]]] = []
+    found: list[tuple[datetime, Post | Comment]] = []
     if not kinds or "story" in kinds:
-        found += [
-            (post.shown_at, _story_hit(post, discussions.comments_on(post)))
-            for post in discussions.stories(start, end)
-            if _matches(query, post.title, post.text)
-        ]
+        stories = discussions.stories(start, end)
+        found += [(post.shown_at, post) for post in stories if _matches(query, post.title, post.text)]
     if not kinds or "comment" in kinds:
-        for comment in discussions.comments(start, end):
-            if _matches(query, comment.text):
-                if comment.is_malformed:
-                    record_id = f"hackernews:{comment.number}"
-                    discussions.world.plant("hackernews", record_id, "malformed", comment.created_at.date())
-                found.append((comment.created_at, _comment_hit(comment)))
-    found.sort(key=lambda pair: pair[0], reverse=True)
-    return _page(request, [hit for _, hit in found])
+        comments = discussions.comments(start, end)
+        found += [(one.created_at, one) for one in comments if not query or _matches(query, discussions.text(one))]
+    return [thing for _, thing in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
-def _page(request: Request, hits: list[dict[str, Any]]) -> dict[str, Any]:
+def _hit(discussions: Discussions, thing: Post | Comment) -> dict[str, Any]:
+    if isinstance(thing, Post):
+        return _story_hit(thing)
+    if thing.is_malformed:
+        discussions.world.plant("hackernews", f"hackernews:{thing.number}", "malformed", thing.created_at.date())
+    return _comment_hit(thing, discussions.text(thing))
+
+
+def _search(discussions: Discussions, request: Request) -> dict[str, Any]:
+    found = _found(discussions, request)
     size, page = min(_number(request, "hitsPerPage", HITS_BY_DEFAULT), MOST_HITS), _number(request, "page", 0)
+    total, first, after = len(found), page * size, min((page + 1) * size, MOST_HITS)
     if getattr(request.state, "endless", False):
-        hits, size, total = hits[:_ENDLESS_HITS], _ENDLESS_HITS, 10 * MOST_HITS
-        return _answer(hits, total, 0, size)
-    if page * size >= MOST_HITS:
+        total, first, after = 10 * MOST_HITS, 0, _ENDLESS_HITS
+    elif first >= MOST_HITS:
         return too_far()
-    return _answer(hits[page * size : min((page + 1) * size, MOST_HITS)], len(hits), page, size)
+    return _answer([_hit(discussions, thing) for thing in found[first:after]], total, page, size)
 
 
 def _answer(hits: list[dict[str, Any]], total: int, page: int, size: int) -> dict[str, Any]:
@@ -265,7 +279,7 @@ def _item(discussions: Discussions, number: int) -> dict[str, Any] | None:
         item["time"] = int(found.created_at.timestamp())
         if found.deleted_at is not None and found.deleted_at <= discussions.world.now():
             return item | {"deleted": True}
-        return item | {"by": found.author, "text": _markup(found.text)}
+        return item | {"by": found.author, "text": _markup(discussions.text(found))}
     return {
         "id": number,
         "type": "story",
@@ -275,7 +289,7 @@ def _item(discussions: Discussions, number: int) -> dict[str, Any] | None:
         "text": _markup(found.text),
         "score": found.score,
         "descendants": found.replies,
-        "kids": [comment.number for comment in discussions.comments_on(found)],
+        "kids": list(comment_numbers(found)),
     }
 
 
