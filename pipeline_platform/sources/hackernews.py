@@ -169,11 +169,12 @@ def _day(known: Known) -> date:
 
 def recheck(tags: Sequence[str], fetch: Fetch[HackerNewsSettings], known: Sequence[Known]) -> Iterator[Page]:
     """Known items as they are shown now: day by day from the search, and one by one what is found there no more."""
+    # Tags in parentheses are alternatives.
+    either = f"({','.join(tags)})" if len(tags) > 1 else tags[0]
     for _, of_day in groupby(sorted(known, key=lambda one: one.event_time), _day):
         held = {one.record_id: one for one in of_day}
         moments = [one.event_time for one in held.values()]
-        # Tags in parentheses are alternatives.
-        for page in _pages(fetch, f"({','.join(tags)})", None, Window(min(moments), max(moments) + _SECOND)):
+        for page in _pages(fetch, either, None, Window(min(moments), max(moments) + _SECOND)):
             shown = [record for record in page.records if record.record_id in held]
             yield Page(shown, page.request, page.from_sandbox)
             for record in shown:
