@@ -227,7 +227,8 @@ SOURCE = Source(
     licence="NewsAPI.org terms; articles belong to their publishers",
     terms=(
         "The free developer plan is for development and testing, not for production. Articles belong to their "
-        "publishers: show them with a link. What comes back as [Removed] is to be deleted."
+        "publishers: show them with a link, and name NewsAPI.org. What was removed comes back as [Removed], without "
+        "its address; what a publisher asks to have removed has to be deleted by its address."
     ),
     base_url="https://newsapi.org/v2",
     credentials=(Credential("api_key", _HOW),),
