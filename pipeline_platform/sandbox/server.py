@@ -43,7 +43,7 @@ from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.registry import SOURCES
 
 MARK = ("X-Pipeline-Sandbox", "1")
-REQUESTS_PER_MINUTE = 60_000
+REQUESTS_PER_MINUTE, REQUESTS_PER_DAY = 60_000, 10_000_000
 """Budget that a source gets here: nobody has to be spared."""
 
 REMEMBERED_REQUESTS = 1_000_000
@@ -152,7 +152,8 @@ def _watch(watches: dict[str, Watch], days: tuple[date, date] | None, root: str)
     answer: dict[str, Any] = {}
     for name, watch in watches.items():
         base = f"{root}/{name}"
-        answer[name] = {**watch(base), "base_url": base, "requests_per_minute": REQUESTS_PER_MINUTE}
+        budget = {"requests_per_minute": REQUESTS_PER_MINUTE, "requests_per_day": REQUESTS_PER_DAY}
+        answer[name] = {**watch(base), "base_url": base, **budget}
     answer["days"] = days and [day.isoformat() for day in days]
     return answer
 

@@ -25,6 +25,8 @@ from pipeline_platform.sources.base import (
     Window,
 )
 from pipeline_platform.sources.coingecko_bars import (
+    CANDLE_FIELDS,
+    PRICE_FIELDS,
     identify_candle,
     identify_price,
     interval_of,
@@ -304,6 +306,7 @@ SOURCE = Source(
             fetch=fetch_candles,
             identify=identify_candle,
             parse=parse_candle,
+            fields=CANDLE_FIELDS,
             sample=Sample(
                 "bitcoin",
                 [
@@ -322,6 +325,7 @@ SOURCE = Source(
             fetch=fetch_prices,
             identify=identify_price,
             parse=parse_price,
+            fields=PRICE_FIELDS,
             sample=Sample(
                 "bitcoin",
                 [
@@ -340,6 +344,14 @@ SOURCE = Source(
             fetch=fetch_trending,
             identify=identify_trend,
             parse=parse_trend,
+            fields={
+                "trend_id": "list | observed_at | entry.item.id",
+                "list_name": "list",
+                "rank": "rank",
+                "name": "entry.item.name",
+                "url": "entry.item.slug",
+                "observed_at": "observed_at",
+            },
             sample=Sample(
                 "coins", [{"list": "coins", "observed_at": "2026-11-22T10:00:00Z", "rank": 1, "entry": _SOLANA}]
             ),

@@ -19,6 +19,24 @@ INTERVALS = {
     "1d": timedelta(days=1),
     "4d": timedelta(days=4),
 }
+_BAR_FIELDS = {
+    "symbol": "coin",
+    "asset_class": "(always crypto)",
+    "interval": "interval",
+    "currency": "currency",
+}
+CANDLE_FIELDS = {
+    "bar_id": "coin | currency | interval | candle",
+    **_BAR_FIELDS,
+    "opened_at": "candle (its close, less the interval)",
+    **dict.fromkeys(("open", "high", "low", "close"), "candle"),
+}
+PRICE_FIELDS = {
+    "bar_id": "coin | currency | interval | points",
+    **_BAR_FIELDS,
+    "opened_at": "points (of the first, on the grid of the interval)",
+    **dict.fromkeys(("close", "market_cap", "volume"), "points (of the last)"),
+}
 LATEST_STAMP = 4_102_444_800_000
 """Midnight of 2100-01-01 in epoch milliseconds."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from pipeline_platform.sources import values
 from pipeline_platform.sources.base import Fetch, Page
 from pipeline_platform.sources.github_api import (
     PER_PAGE,
@@ -25,13 +26,11 @@ from pipeline_platform.sources.github_values import (
     believable_moment,
     counted,
     happened,
-    integer,
     login_of,
     moment_of,
     part_of,
     plain_text,
     repository_of,
-    text_of,
     written,
 )
 
@@ -197,8 +196,8 @@ def parse_release(payload: Any) -> dict[str, Any]:
         "repository": repository_of(payload),
         "event_type": "release",
         "author": login_of(part_of(payload, "author")),
-        "title": text_of(payload.get("name"), "name") or text_of(payload.get("tag_name"), "tag_name"),
-        "text": plain_text(text_of(payload.get("body"), "body")),
+        "title": values.text(payload.get("name"), "name") or values.text(payload.get("tag_name"), "tag_name"),
+        "text": plain_text(values.text(payload.get("body"), "body")),
         "url": written(payload["html_url"], "html_url"),
         "state": "prerelease" if payload.get("prerelease") is True else "published",
         "occurred_at": happened(payload["published_at"], "published_at"),
@@ -247,11 +246,11 @@ def parse_event(payload: Any) -> dict[str, Any]:
         "repository": written(payload["repo"]["name"], "repo.name"),
         "event_type": _EVENT_TYPES.get(written(payload["type"], "type"), "other"),
         "author": login_of(part_of(payload, "actor")),
-        "title": text_of(title or forkee.get("full_name") or told.get("ref"), "title"),
-        "text": plain_text(text_of(comment.get("body") or review.get("body"), "body")),
-        "url": text_of(next((part["html_url"] for part in parts if part.get("html_url")), None), "html_url"),
-        "number": integer(ticket.get("number") or told.get("number"), "number"),
-        "state": text_of(told.get("action"), "action"),
+        "title": values.text(title or forkee.get("full_name") or told.get("ref"), "title"),
+        "text": plain_text(values.text(comment.get("body") or review.get("body"), "body")),
+        "url": values.text(next((part["html_url"] for part in parts if part.get("html_url")), None), "html_url"),
+        "number": values.integer(ticket.get("number") or told.get("number"), "number"),
+        "state": values.text(told.get("action"), "action"),
         "occurred_at": happened(payload["created_at"], "created_at"),
     }
 
@@ -331,7 +330,7 @@ def parse_contribution(payload: Any) -> dict[str, Any]:
     """A `contributions` row from `{"repository", "author", "week", "counts_lines"}`, a week of a contributor."""
     contribution_id, week_at = identify_contribution(payload)
     week, counts_lines = payload["week"], payload.get("counts_lines") is True
-    additions, deletions = integer(week.get("a"), "week.a"), integer(week.get("d"), "week.d")
+    additions, deletions = values.integer(week.get("a"), "week.a"), values.integer(week.get("d"), "week.d")
     return {
         "contribution_id": contribution_id,
         "repository": _named(payload),

@@ -9,18 +9,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pipeline_platform.sources import values
 from pipeline_platform.sources.github_values import (
     believable_moment,
     counted,
     happened,
-    integer,
     list_of,
     login_of,
     moment_of,
     part_of,
     plain_text,
     repository_of,
-    text_of,
     written,
 )
 
@@ -57,16 +56,16 @@ def parse_repository(payload: Any) -> dict[str, Any]:
     return {
         "snapshot_id": snapshot_id,
         "repository": written(repository["full_name"], "full_name"),
-        "description": text_of(repository.get("description"), "description"),
-        "language": text_of(repository.get("language"), "language"),
-        "licence": text_of(part_of(repository, "license").get("spdx_id"), "license.spdx_id"),
+        "description": values.text(repository.get("description"), "description"),
+        "language": values.text(repository.get("language"), "language"),
+        "licence": values.text(part_of(repository, "license").get("spdx_id"), "license.spdx_id"),
         "topics": [written(topic, "topics[]") for topic in list_of(repository, "topics")],
         "stars": counted(repository["stargazers_count"], "stargazers_count"),
         "forks": counted(repository["forks_count"], "forks_count"),
         # `watchers_count` is a second name of the stargazers; those who watch are the subscribers.
-        "watchers": integer(repository.get("subscribers_count"), "subscribers_count"),
-        "open_issues": integer(repository.get("open_issues_count"), "open_issues_count"),
-        "size_kb": integer(repository.get("size"), "size"),
+        "watchers": values.integer(repository.get("subscribers_count"), "subscribers_count"),
+        "open_issues": values.integer(repository.get("open_issues_count"), "open_issues_count"),
+        "size_kb": values.integer(repository.get("size"), "size"),
         "is_fork": repository.get("fork") is True,
         "is_archived": repository.get("archived") is True,
         "repository_created_at": moment_of(repository.get("created_at"), "created_at"),
@@ -86,9 +85,9 @@ def parse_commit(payload: Any) -> dict[str, Any]:
     """A `repo_events` row from an item of GET /repos/{owner}/{repo}/commits."""
     event_id, _ = identify_commit(payload)
     commit = payload["commit"]
-    message = _without_people(text_of(commit["message"], "commit.message") or "")
+    message = _without_people(values.text(commit["message"], "commit.message") or "")
     title, _, body = message.partition("\n")
-    author = login_of(part_of(payload, "author")) or text_of(
+    author = login_of(part_of(payload, "author")) or values.text(
         part_of(commit, "author").get("name"), "commit.author.name"
     )
     return {
@@ -99,7 +98,7 @@ def parse_commit(payload: Any) -> dict[str, Any]:
         "title": title.strip() or None,
         "text": body.strip() or None,
         "url": written(payload["html_url"], "html_url"),
-        "comments": integer(commit.get("comment_count"), "commit.comment_count"),
+        "comments": values.integer(commit.get("comment_count"), "commit.comment_count"),
         "occurred_at": happened(commit["committer"]["date"], "commit.committer.date"),
     }
 
@@ -116,13 +115,13 @@ def _ticket(payload: Mapping[str, Any], event_id: str, event_type: str) -> dict[
         "repository": repository_of(payload),
         "event_type": event_type,
         "author": login_of(part_of(payload, "user")),
-        "title": text_of(payload["title"], "title"),
-        "text": plain_text(text_of(payload.get("body"), "body")),
+        "title": values.text(payload["title"], "title"),
+        "text": plain_text(values.text(payload.get("body"), "body")),
         "url": written(payload["html_url"], "html_url"),
         "number": counted(payload["number"], "number"),
         "state": written(payload["state"], "state"),
         "labels": _labels(payload),
-        "comments": integer(payload.get("comments"), "comments"),
+        "comments": values.integer(payload.get("comments"), "comments"),
         "occurred_at": happened(payload["created_at"], "created_at"),
         "updated_at": moment_of(payload.get("updated_at"), "updated_at"),
         "closed_at": moment_of(payload.get("closed_at"), "closed_at"),
@@ -160,14 +159,14 @@ def parse_issue_document(payload: Any) -> dict[str, Any]:
         "kind": "issue",
         "channel": repository_of(payload),
         "author": login_of(part_of(payload, "user")),
-        "title": text_of(payload["title"], "title"),
-        "text": plain_text(text_of(payload.get("body"), "body")),
+        "title": values.text(payload["title"], "title"),
+        "text": plain_text(values.text(payload.get("body"), "body")),
         "url": written(payload["html_url"], "html_url"),
         "category": labels[0] if labels else None,
         "created_at": happened(payload["created_at"], "created_at"),
         # Thumbs up are what the other upstreams call votes; answers without `reactions` show none.
-        "score": integer(part_of(payload, "reactions").get("+1"), "reactions.+1"),
-        "replies": integer(payload.get("comments"), "comments"),
+        "score": values.integer(part_of(payload, "reactions").get("+1"), "reactions.+1"),
+        "replies": values.integer(payload.get("comments"), "comments"),
     }
 
 
@@ -189,7 +188,7 @@ def parse_trend(payload: Any) -> dict[str, Any]:
         "rank": counted(payload["rank"], "rank"),
         "name": written(repository["full_name"], "full_name"),
         "volume": float(counted(repository["stargazers_count"], "stargazers_count")),
-        "url": text_of(repository.get("html_url"), "html_url"),
+        "url": values.text(repository.get("html_url"), "html_url"),
         "observed_at": observed_at,
     }
 

@@ -12,35 +12,18 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
 
+from pipeline_platform.sources.values import integer, text
+
 _MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
-_INT64 = 2**63
-
-
-def text_of(value: Any, field: str) -> str | None:
-    """`value` where it is text or null; raises TypeError for anything else."""
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{field} must be text, not {type(value).__name__}")
 
 
 def written(value: Any, field: str) -> str:
     """`value` where it is text that says something; raises ValueError for null and for an empty one."""
-    text = text_of(value, field)
-    if not text:
+    found = text(value, field)
+    if not found:
         raise ValueError(f"{field} is missing")
-    return text
-
-
-def integer(value: Any, field: str) -> int | None:
-    """`value` where it is a whole number of 64 bits or null."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} must be a whole number, not {type(value).__name__}")
-    if not -_INT64 <= value < _INT64:
-        raise ValueError(f"{field} does not fit 64 bits")
-    return value
+    return found
 
 
 def counted(value: Any, field: str) -> int:
@@ -53,16 +36,16 @@ def counted(value: Any, field: str) -> int:
 
 def moment_of(value: Any, field: str) -> datetime | None:
     """The aware UTC moment of an ISO 8601 text with a time zone; None for null."""
-    text = text_of(value, field)
-    if text is None:
+    written_as = text(value, field)
+    if written_as is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(written_as)
         if moment.tzinfo is None:
             raise ValueError("no time zone")
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{field} is no moment in ISO 8601 with a time zone: {text[:40]!r}") from error
+        raise ValueError(f"{field} is no moment in ISO 8601 with a time zone: {written_as[:40]!r}") from error
 
 
 def happened(value: Any, field: str) -> datetime:
@@ -103,7 +86,7 @@ def list_of(payload: Mapping[str, Any], field: str) -> list[Any]:
 
 def login_of(account: Mapping[str, Any]) -> str | None:
     """The login of an account, None where there is none or it was deleted."""
-    login = text_of(account.get("login"), "login")
+    login = text(account.get("login"), "login")
     # "ghost" stands for every account that was deleted; as an author it would make them one person.
     return None if login in (None, "", "ghost") else login
 
@@ -123,5 +106,4 @@ def plain_text(markdown: str | None) -> str | None:
     if not markdown:
         return markdown
     html = _MARKDOWN.render(markdown).replace("<br", "\n<br")
-    text = LexborHTMLParser(html).text(separator="", strip=False)
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    return _BLANK_LINES.sub("\n\n", LexborHTMLParser(html).text(separator="", strip=False)).strip()

@@ -45,6 +45,11 @@ def address(source: Source, settings: SourceSettings | None) -> str:
         return ""
 
 
+def daily_of(source: Source, settings: SourceSettings | None) -> int | None:
+    """Requests of a UTC day: the budget's, or the setting that overrides it; None where there is no limit."""
+    return (settings.requests_per_day if settings else None) or source.budget.daily
+
+
 def rate_of(source: Source, settings: SourceSettings) -> Rate:
     """The token bucket's rate: the budget, or the setting that overrides it."""
     if settings.requests_per_minute is not None:
@@ -71,6 +76,7 @@ class Limits:
         self._clock = clock
         self._prefix = _prefix(source, settings)
         self._rates = [rate_of(source, settings)]
+        self._daily = daily_of(source, settings)
         self._algorithm = TokenBucket()
         # The rate is part of the key: a changed setting must not wait out the debts of the old one.
         rate = self._rates[0]
@@ -133,14 +139,14 @@ class Limits:
         pipe.incr(key)
         pipe.expire(key, QUOTA_LIFE_SECONDS)
         used: int = pipe.execute()[0]
-        daily = (allowance or self._source.budget).daily
+        daily = allowance.daily if allowance else self._daily
         if daily is not None and used > daily:
             # Another process took the last one meanwhile; this one is not sent.
             self._redis.decr(key)
         return used
 
     def _refuse_beyond(self, used: int, allowance: Allowance | None = None) -> None:
-        daily = (allowance or self._source.budget).daily
+        daily = allowance.daily if allowance else self._daily
         if daily is None or used <= daily:
             return
         now = self._clock.now()
@@ -171,7 +177,7 @@ def usage(
     """What was asked of a source today (UTC) and what is left; give `settings` when they name another address."""
     now = clock.now()
     stored: Any = redis.get(_day_key(_prefix(source, settings), now))
-    used, daily = int(stored or 0), source.budget.daily
+    used, daily = int(stored or 0), daily_of(source, settings)
     remaining = None if daily is None else max(0, daily - used)
     return BudgetUsage(used_today=used, daily=daily, remaining=remaining, resets_at=_next_midnight(now))
 

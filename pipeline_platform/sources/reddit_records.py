@@ -10,37 +10,25 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
+from pipeline_platform.sources import values
+
 _SITE = "https://www.reddit.com"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INT64 = 2**63
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _GONE = frozenset({"[deleted]", "[removed]", "[deleted by user]", "[ removed by reddit ]"})
 """What Reddit writes, in any case of letters, where a body or a title was."""
 
 
 def _text(payload: Mapping[str, Any], field: str) -> str | None:
-    value = payload.get(field)
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{field} must be text, not {type(value).__name__}")
+    return values.text(payload.get(field), field)
 
 
 def _written(payload: Mapping[str, Any], field: str) -> str:
-    value = _text(payload, field)
-    if value is None:
-        raise ValueError(f"{field} is missing")
-    return value
+    return values.written(payload.get(field), field)
 
 
 def _integer(payload: Mapping[str, Any], field: str) -> int | None:
-    value = payload.get(field)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} must be a whole number, not {type(value).__name__}")
-    if not -_INT64 <= value < _INT64:
-        raise ValueError(f"{field} does not fit 64 bits")
-    return value
+    return values.integer(payload.get(field), field)
 
 
 def _flag(payload: Mapping[str, Any], field: str) -> bool:

@@ -4,6 +4,8 @@ from pipeline_platform.sources import (
     coingecko,
     gdelt,
     github,
+    hackernews,
+    newsapi,
     open_meteo,
     openweather,
     reddit,
@@ -15,7 +17,9 @@ from pipeline_platform.sources.base import Source, Stream
 SOURCES: tuple[Source, ...] = (
     reddit.SOURCE,
     x.SOURCE,
+    hackernews.SOURCE,
     rss.SOURCE,
+    newsapi.SOURCE,
     gdelt.SOURCE,
     github.SOURCE,
     coingecko.SOURCE,

@@ -240,7 +240,7 @@ def test_every_request_is_counted(source: Source, sandbox: Sandbox, fetcher: Fet
     fetcher.fetch(source, settings)
     used = usage(source, fetcher.redis, settings, fetcher.clock)
     assert used.used_today == sandbox.gate.requests[source.name] > 0
-    assert used.daily == source.budget.daily
+    assert used.daily == settings.requests_per_day
 
 
 @every_source

@@ -66,7 +66,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not beside the repository")
-@pytest.mark.parametrize("source", ["reddit", "rss", "github", "coingecko", "openweather"])
+@pytest.mark.parametrize("source", ["reddit", "rss", "github", "coingecko", "openweather", "newsapi"])
 def test_every_real_recording_is_read(source: str):
     index = json.loads((RECORDED / "INDEX.json").read_text())
     folder = {"openweather": "openweathermap"}.get(source, source)

@@ -17,7 +17,7 @@ from pipeline_platform.sandbox.recordings import load
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.upstreams import rss as upstream
 from pipeline_platform.sandbox.world import Post, World
-from pipeline_platform.sources import rss
+from pipeline_platform.sources import rss, rss_records
 from pipeline_platform.sources.base import Fetch, Record, Window
 from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.errors import Malformed, SourceError
@@ -72,7 +72,7 @@ def sandbox(world: World) -> Iterator[str]:
 
 
 def parsed(record: Record) -> dict[str, Any]:
-    return rss.parse(orjson.loads(orjson.dumps(record.payload)))
+    return rss_records.parse(orjson.loads(orjson.dumps(record.payload)))
 
 
 def planted(world: World, days: int) -> list[Post]:

@@ -4,9 +4,10 @@ import gzip
 
 import pytest
 
-from pipeline_platform.sources import rss
+from pipeline_platform.sources import rss_records
 from pipeline_platform.sources.errors import Malformed
-from pipeline_platform.sources.feeds import lost_on_the_way, read_feed, text_of, text_of_plain
+from pipeline_platform.sources.feeds import lost_on_the_way, read_feed
+from pipeline_platform.sources.markup import text_of, text_of_plain
 from pipeline_platform_tests.sources.test_rss import URL, row_of, rows_of, rss_2
 
 
@@ -86,12 +87,12 @@ def test_an_empty_feed_is_fine() -> None:
 
 
 def test_a_damaged_feed_is_used_and_marked() -> None:
-    sound = rss.records_of(read_feed(rss_2("<item><title>A</title></item>"), url=URL), "all")
-    damaged = rss.records_of(read_feed(rss_2("<item><title>A & B</title><br></item>"), url=URL), "all")
+    sound = rss_records.records_of(read_feed(rss_2("<item><title>A</title></item>"), url=URL), "all")
+    damaged = rss_records.records_of(read_feed(rss_2("<item><title>A & B</title><br></item>"), url=URL), "all")
 
     assert "bozo" not in sound[0].payload
     assert damaged[0].payload["bozo"] is True
-    assert rss.parse(damaged[0].payload)["title"] == "A & B"
+    assert rss_records.parse(damaged[0].payload)["title"] == "A & B"
 
 
 def test_characters_that_xml_does_not_have_cost_nothing_but_themselves() -> None:

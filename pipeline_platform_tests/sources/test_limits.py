@@ -141,6 +141,16 @@ class TestDailyQuota:
         assert usage(client.source, redis_client, clock=clock).used_today == 0
         assert usage(client.source, redis_client, settings, clock).used_today == 1
 
+    def test_a_setting_overrides_the_quota(self, redis_client: redis.Redis, clock: FakeClock) -> None:
+        budget = Budget(requests=6000, per_seconds=60, daily=3)
+        limits = limits_of(budget, redis_client, clock, requests_per_day=2)
+        limits.acquire("api.example.org")
+        limits.acquire("api.example.org")
+        with pytest.raises(QuotaExhausted, match="all 2 requests of the day"):
+            limits.acquire("api.example.org")
+        used = usage(make_source(API, budget=budget), redis_client, KeyedSettings(requests_per_day=9), clock)
+        assert (used.used_today, used.daily, used.remaining) == (2, 9, 7)
+
     def test_without_a_daily_limit_only_counts(self, redis_client: redis.Redis, clock: FakeClock) -> None:
         source = make_source(API)
         assert usage(source, redis_client, clock=clock).remaining is None

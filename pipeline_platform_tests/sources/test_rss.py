@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pipeline_platform.schemas.kinds import KINDS, PLATFORM_COLUMNS
-from pipeline_platform.sources import rss
+from pipeline_platform.sources import rss, rss_records
 from pipeline_platform.sources.errors import Malformed
 from pipeline_platform.sources.feeds import read_feed
 
@@ -20,8 +20,8 @@ def rss_2(items: str, channel: str = "") -> bytes:
 
 
 def rows_of(body: bytes, content_type: str = "", url: str = URL) -> list[dict[str, Any]]:
-    records = rss.records_of(read_feed(body, url=url, content_type=content_type), "all")
-    return [rss.parse(orjson.loads(orjson.dumps(record.payload))) for record in records]
+    records = rss_records.records_of(read_feed(body, url=url, content_type=content_type), "all")
+    return [rss_records.parse(orjson.loads(orjson.dumps(record.payload))) for record in records]
 
 
 def row_of(body: bytes, content_type: str = "", url: str = URL) -> dict[str, Any]:
@@ -149,16 +149,18 @@ def test_a_long_guid_is_cut_but_stays_unique() -> None:
 )
 def test_without_a_date_there_is_no_time_and_the_payload_stays_the_same(date: str) -> None:
     body = rss_2(f"<item><guid>1</guid><title>A</title>{date}</item>")
-    records = [rss.records_of(read_feed(body, url=URL), "all")[0] for _ in range(2)]
+    records = [rss_records.records_of(read_feed(body, url=URL), "all")[0] for _ in range(2)]
 
     assert records[0].event_time is None
-    assert rss.parse(records[0].payload)["created_at"] is None
+    assert rss_records.parse(records[0].payload)["created_at"] is None
     assert orjson.dumps(records[0].payload) == orjson.dumps(records[1].payload)
 
 
 def test_the_payload_does_not_depend_on_the_host_that_was_asked() -> None:
     body = FORMATS["Atom 1.0"].encode()
-    payloads = [rss.records_of(read_feed(body, url=f"http://127.0.0.1:{port}/f"), "all")[0].payload for port in (1, 2)]
+    payloads = [
+        rss_records.records_of(read_feed(body, url=f"http://127.0.0.1:{port}/f"), "all")[0].payload for port in (1, 2)
+    ]
 
     assert payloads[0] == payloads[1]
 
@@ -264,11 +266,11 @@ def test_fields_of_a_wrong_type_are_left_out() -> None:
 
 def test_an_item_that_is_no_object_becomes_a_record_that_cannot_be_parsed() -> None:
     feed = read_feed(b'{"version": "https://jsonfeed.org/version/1.1", "items": ["x"]}', url=URL)
-    (record,) = rss.records_of(feed, "all")
+    (record,) = rss_records.records_of(feed, "all")
 
     assert record.record_id is None
     with pytest.raises(TypeError, match="str instead of an object"):
-        rss.parse(record.payload)
+        rss_records.parse(record.payload)
 
 
 @pytest.mark.parametrize(
