@@ -85,7 +85,9 @@ FLAWS: dict[str, tuple[float, tuple[str, ...]]] = {
 }
 """Kind of record -> share that is broken on purpose, and the rules to break; few records, larger share."""
 
-POST_FLAWS: dict[str, tuple[str, ...]] = dict.fromkeys(SERIES, ("title_or_text", "created_at_not_in_future", "malformed"))
+POST_FLAWS: dict[str, tuple[str, ...]] = dict.fromkeys(
+    SERIES, ("title_or_text", "created_at_not_in_future", "malformed")
+)
 POST_FLAWS["p"] = ("title_or_text", "score_not_negative", "created_at_not_in_future", "malformed")
 
 

@@ -5,7 +5,6 @@ feedparser uses. What a hostile or broken document could do to feedparser is tak
 """
 
 import gzip
-import html
 import io
 import math
 import re
@@ -22,16 +21,14 @@ import charset_normalizer
 import feedparser
 import orjson
 from feedparser.encodings import convert_to_utf8
-from selectolax.lexbor import LexborHTMLParser
 
 from pipeline_platform.sources.errors import Malformed
+from pipeline_platform.sources.values import moment
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of an unpacked document, and of the text that the entities of its DTD stand for."""
 GUESS_BYTES = 64 * 1024
 """Of a document without a charset, to guess it from."""
-MOST_TAGS = 10_000
-"""Of one entry; beyond this its markup is cut out instead of parsed, since deep nesting takes quadratic time."""
 
 _BOMS = (
     # UTF-32 first: its little-endian mark begins with the one of UTF-16.
@@ -53,14 +50,6 @@ _BLANKS = re.compile(rb"\s{2,}")
 _ENTITY = re.compile(rb"<!ENTITY\s+(\w+)\s+\"([^\"]*)\"")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _HTML_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
-_MARKUP = re.compile(r"<[^<>]*>")
-_HIDDEN = ["script", "style", "noscript", "template", "iframe", "object", "svg"]
-_BLOCKS = (
-    "address, article, aside, blockquote, dd, details, div, dl, dt, fieldset, figcaption, figure, footer, form, "
-    "h1, h2, h3, h4, h5, h6, header, hr, li, main, nav, ol, p, section, summary, table, tr, ul"
-)
-_TAGGED = re.compile(r"</(?:a|b|div|em|h[1-6]|i|li|p|span|strong|table|ul)>|<(?:br|hr|img)\b[^<>]*>", re.IGNORECASE)
-_BREAK = "\x1e"
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -122,46 +111,6 @@ def lost_on_the_way(body: bytes) -> str | None:
     if root is None or b"</" + root[1] in document:
         return None
     return f"the document is cut off after {len(body)} bytes: </{root[1].decode(errors='replace')}> is missing"
-
-
-def moment(text: Any) -> datetime | None:
-    """The aware UTC moment of an ISO 8601 text, None for what is none; without a zone it counts as UTC."""
-    try:
-        found = datetime.fromisoformat(str(text).strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def text_of(markup: str) -> str:
-    """The text of HTML, a line per paragraph, without scripts and styles."""
-    if markup.count("<") > MOST_TAGS:
-        return _lines(html.unescape(_MARKUP.sub(_BREAK, markup)))
-    tree = LexborHTMLParser(markup)
-    tree.strip_tags(_HIDDEN)
-    for node in tree.css("pre"):
-        node.replace_with(_BREAK + node.text().replace("\n", _BREAK) + _BREAK)
-    for node in tree.css("br"):
-        node.replace_with(_BREAK)
-    for node in tree.css(_BLOCKS):
-        node.insert_before(_BREAK)
-        node.insert_after(_BREAK)
-    for node in tree.css("td, th"):
-        node.insert_after(" ")
-    return _lines(tree.body.text() if tree.body else "")
-
-
-def text_of_plain(text: str) -> str:
-    """The text of what is said to be plain, but often holds entities, or HTML that was escaped once too often."""
-    text = html.unescape(text)
-    if _TAGGED.search(text):
-        return text_of(text)
-    return "\n".join(line for line in map(str.strip, text.splitlines()) if line)
-
-
-def _lines(text: str) -> str:
-    lines = (" ".join(line.split()) for line in text.split(_BREAK))
-    return "\n".join(line for line in lines if line)
 
 
 def _unpacked(body: bytes) -> bytes:

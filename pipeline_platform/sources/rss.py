@@ -18,7 +18,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline_platform.sources.base import Budget, Fetch, Page, Record, Sample, Source, SourceSettings, Stream
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
-from pipeline_platform.sources.feeds import Feed, lost_on_the_way, moment, read_feed, text_of, text_of_plain
+from pipeline_platform.sources.feeds import Feed, lost_on_the_way, read_feed
+from pipeline_platform.sources.markup import text_of, text_of_plain
+from pipeline_platform.sources.values import language_tag, moment, web_address
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -33,8 +35,6 @@ _OBJECTS = frozenset({"author_detail", "image", "media_rating", "media_statistic
 _TEXTS = frozenset({"author", "id", "link", "summary", "title"})
 _OWN = ("alternate", "self", "via")
 _WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
-_LANGUAGE = re.compile(r"([a-z]{2,3})((?:-[a-z0-9]{2,8})*)", re.IGNORECASE)
-_NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis", "xx"})
 
 
 def feeds_of_opml(document: bytes) -> list[str]:
@@ -289,15 +289,11 @@ def _body(entry: Mapping[str, Any]) -> str | None:
     return _read(_part(entry, "summary_detail", "type"), entry.get("summary", ""))
 
 
-def _web(address: Any) -> str | None:
-    return address.strip() if isinstance(address, str) and _WEB.match(address.strip()) else None
-
-
 def _link(entry: Mapping[str, Any]) -> str | None:
     # The address before the counting redirect of FeedBurner and Pheedo; then a page; then any link of the entry.
     wanted = [entry.get("feedburner_origlink"), entry.get("pheedo_origlink"), entry.get("link")]
     wanted += [link.get("href") for link in entry.get("links", []) if link.get("rel") in _OWN]
-    return next((web for address in wanted if (web := _web(address))), None)
+    return next((web for address in wanted if (web := web_address(address))), None)
 
 
 def _image(entry: Mapping[str, Any]) -> str | None:
@@ -307,7 +303,7 @@ def _image(entry: Mapping[str, Any]) -> str | None:
         *(media.get("url") for media in entry.get("media_thumbnail", [])),
         _part(entry, "image", "href"),
     ]
-    return next((web for address in candidates if (web := _web(address))), None)
+    return next((web for address in candidates if (web := web_address(address))), None)
 
 
 def _is_image(media: Mapping[str, Any]) -> bool:
@@ -331,10 +327,8 @@ def _language(feed: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
     declared = [body.get("language") for body in entry.get("content", [])]
     declared += [_part(entry, name, "language") for name in ("summary_detail", "title_detail")]
     for tag in (*declared, entry.get("language"), feed.get("language")):
-        found = _LANGUAGE.fullmatch(str(tag or "").strip().replace("_", "-"))
-        if found and found[1].lower() not in _NO_LANGUAGE:
-            subtags = [part.upper() if len(part) == 2 else part for part in found[2].split("-")]
-            return found[1].lower() + "-".join(subtags)
+        if found := language_tag(tag):
+            return found
     return None
 
 

@@ -376,6 +376,8 @@ def test_a_fault_that_lasts_is_told_and_healed(
 def test_every_recorded_payload_is_a_row_or_a_reject(source: Source, sandbox: Sandbox, fetcher: Fetcher) -> None:
     sandbox.serve(source, recordings=RECORDINGS)
     settings = sandbox.settings(source, disguised=False)
+    if not settings.enabled:
+        pytest.skip(f"nothing of {source.name} was recorded")
     total = 0
     for stream in source.streams:
         outcome = each_target(source, stream, settings, fetcher)

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline_platform.sources import rss
 from pipeline_platform.sources.errors import Malformed
-from pipeline_platform.sources.feeds import lost_on_the_way, read_feed, text_of, text_of_plain
+from pipeline_platform.sources.feeds import lost_on_the_way, read_feed
+from pipeline_platform.sources.markup import text_of, text_of_plain
 from pipeline_platform_tests.sources.test_rss import URL, row_of, rows_of, rss_2
 
 

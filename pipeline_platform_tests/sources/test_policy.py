@@ -71,6 +71,7 @@ def test_permanent_errors_are_not_tried_again(
         {"X_Rate_Limit_Reset": str(int(START.timestamp()) + 17)},
         {"RateLimit_Reset": "17", "RateLimit_Remaining": "0"},
         {"X_RateLimit_Reset": str((int(START.timestamp()) + 17) * 1000)},
+        {"X_RateLimit_Reset": "2026-11-22T12:00:17.000000Z", "X_RateLimit_Remaining": "0"},
     ],
 )
 def test_the_wait_the_upstream_names_wins(
