@@ -323,7 +323,8 @@ SOURCE = Source(
                 "channel": "watched.handle | watched.uri | watched.query",
                 "author": "post.author.did",
                 "title": "post.embed.external.title (of posts without text)",
-                "text": "post.record.text | post.embed.images[].alt | post.embed.media.images[].alt | post.embed.alt (without text)",
+                "text": "post.record.text | post.embed.images[].alt | post.embed.media.images[].alt "
+                "| post.embed.alt (of posts without text)",
                 "url": "post.uri (as an address of bsky.app)",
                 "image_url": "post.embed.images[].fullsize | post.embed.media.images[].fullsize | post.embed.thumbnail "
                 "| post.embed.external.thumb",

@@ -1,6 +1,6 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
-from pipeline_platform.sources import bluesky, coingecko, github, openweather, reddit, rss
+from pipeline_platform.sources import bluesky, coingecko, github, mastodon, openweather, reddit, rss
 from pipeline_platform.sources.base import Source, Stream
 
 SOURCES: tuple[Source, ...] = (
@@ -10,6 +10,7 @@ SOURCES: tuple[Source, ...] = (
     coingecko.SOURCE,
     openweather.SOURCE,
     bluesky.SOURCE,
+    mastodon.SOURCE,
 )
 
 
