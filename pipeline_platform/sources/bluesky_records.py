@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from pipeline_platform.sources.errors import Malformed
-from pipeline_platform.sources.values import language_tag, moment, web_address
+from pipeline_platform.sources.texts import language_tag, moment, web_address
 
 HOME = "https://bsky.app"
 CLOCK_SKEW = timedelta(minutes=10)

@@ -23,7 +23,7 @@ import orjson
 from feedparser.encodings import convert_to_utf8
 
 from pipeline_platform.sources.errors import Malformed
-from pipeline_platform.sources.values import moment
+from pipeline_platform.sources.texts import moment
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of an unpacked document, and of the text that the entities of its DTD stand for."""

@@ -1,4 +1,4 @@
-"""HTML to plain text, for every source whose upstream sends markup."""
+"""Plain text from the HTML that upstreams send in titles, summaries, posts and comments."""
 
 import html
 import re

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pipeline_platform.sources.markup import text_of
-from pipeline_platform.sources.values import language_tag, moment, web_address
+from pipeline_platform.sources.texts import language_tag, moment, web_address
 
 _STATUS_PATH = re.compile(r"/(?:ap/)?users/[^/]+/statuses/([A-Za-z0-9_-]{1,64})")
 _OTHER_PATH = re.compile(r"/[!-~]{1,250}")

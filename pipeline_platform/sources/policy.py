@@ -26,7 +26,7 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponent
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
 from pipeline_platform.sources.errors import CircuitOpen, Malformed, Permanent, QuotaExhausted, SourceError, Transient
-from pipeline_platform.sources.values import moment
+from pipeline_platform.sources.texts import moment
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from pipeline_platform.sources.base import Budget, Fetch, Page, Record, Sample, 
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
 from pipeline_platform.sources.feeds import Feed, lost_on_the_way, read_feed
 from pipeline_platform.sources.markup import text_of, text_of_plain
-from pipeline_platform.sources.values import language_tag, moment, web_address
+from pipeline_platform.sources.texts import language_tag, moment, web_address
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response

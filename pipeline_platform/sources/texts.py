@@ -1,4 +1,4 @@
-"""Small values as upstreams write them: moments, addresses, language tags. What is none becomes None, never a guess."""
+"""Texts of upstreams that stand for something: moments, addresses, language tags. What is none becomes None."""
 
 import re
 from datetime import UTC, datetime
