@@ -119,6 +119,9 @@ class SourceClient:
         cache_path: folder of the bodies kept for conditional requests, one file per source.
         clock: time and waiting.
         transfer_limits: bounds of a single exchange.
+
+    Attributes:
+        requests: how many requests were sent, every attempt counted.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class SourceClient:
         self.settings = settings
         self.base_url = (settings.base_url or source.base_url).rstrip("/")
         self.redactor = Redactor.of(settings)
+        self.requests = 0
         self._redis = redis
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
@@ -254,6 +258,7 @@ class SourceClient:
         breaker = self._breakers.setdefault(call.host, Breaker(self.source.name, call.host, self._redis, self._clock))
         breaker.check()
         self._limits.acquire(call.host)
+        self.requests += 1
         with breaker.guard():
             return self._exchange(call, key)
 
