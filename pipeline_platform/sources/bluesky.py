@@ -320,7 +320,7 @@ SOURCE = Source(
             fields={
                 "document_id": "post.uri",
                 "kind": "(always post)",
-                "channel": "watched.handle | watched.uri | watched.query",
+                "channel": "watched.uri | watched.query (none for accounts)",
                 "author": "post.author.did",
                 "title": "post.embed.external.title (of posts without text)",
                 "text": "post.record.text | post.embed.images[].alt | post.embed.media.images[].alt "

@@ -80,6 +80,9 @@ def gone(known: Mapping[str, Any], created: datetime) -> dict[str, Any]:
 def parse_post(payload: Any) -> dict[str, Any]:
     """A post as a document; one that was deleted keeps its id, place and date.
 
+    A feed and a search are channels, an account is none: the author is a pseudonym, and no name stands beside it. The
+    id of the account is in the address of every post, and so in its id here.
+
     Raises:
         Malformed: the post is hidden behind a block.
         KeyError, TypeError, ValueError: the payload is no view of a post.
@@ -89,7 +92,7 @@ def parse_post(payload: Any) -> dict[str, Any]:
     row = {
         "document_id": document_id,
         "kind": "post",
-        "channel": watched.get("handle") or watched.get("uri") or watched.get("query"),
+        "channel": watched.get("uri") or watched.get("query"),
         "created_at": created,
         "url": "{}/profile/{}/post/{}".format(HOME, *_place(post["uri"])),
     }

@@ -309,7 +309,7 @@ SOURCE = Source(
                 "author": "status.account.url | status.account.acct",
                 "title": "status.spoiler_text",
                 "text": "status.content | status.media_attachments[].description (of statuses without text)",
-                "url": "status.url | status.uri",
+                "url": "status.uri (without the name in it)",
                 "image_url": "status.media_attachments[].url | status.media_attachments[].preview_url | "
                 "status.card.image",
                 "category": "status.tags[].name",

@@ -4,6 +4,7 @@ Shapes: https://docs.joinmastodon.org/entities/Status/, /Account/, /MediaAttachm
 is `{"instance": …, "status": …}`: the status as received, and the instance that showed it.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,7 +15,8 @@ from pipeline_platform.sources.markup import text_of
 from pipeline_platform.sources.texts import language_tag, moment, web_address
 
 _STATUS_PATH = re.compile(r"/(?:ap/)?users/[^/]+/statuses/([A-Za-z0-9_-]{1,64})")
-_OTHER_PATH = re.compile(r"/[!-~]{1,250}")
+_NAMELESS_PATH = re.compile(r"/((?:objects|notes|activities|notice|post|comment)/[A-Za-z0-9_-]{1,64})")
+"""Paths of other software in which no account is named."""
 _HOST = re.compile(r"[a-z0-9.-]+(?::\d+)?")
 _LOCAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -28,7 +30,7 @@ def identify_status(payload: Any) -> tuple[str, datetime | None]:
 
     Every instance gives a status a number of its own. What is the same everywhere is `uri`:
     `https://<instance>/users/<name>/statuses/<id>` of Mastodon, other paths of other software. Without an address of
-    the web (`tag:` of old servers) the number counts that the showing instance gave.
+    the web (`tag:` of old servers) the number counts that the showing instance gave. No id holds a name.
 
     Raises:
         KeyError, TypeError, ValueError: the payload is no status.
@@ -49,14 +51,24 @@ def _owner(payload: Any) -> tuple[str, str]:
 
 
 def _place(uri: str) -> tuple[str, str] | None:
-    """Owning instance and id; the path is the id where it has another form than Mastodon's."""
+    """Owning instance and id. Of other software the path is the id, or a hash where it may hold a name."""
     parts = urlsplit(uri)
     host = parts.netloc.lower()
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    if not _HOST.fullmatch(host) or not _OTHER_PATH.fullmatch(path):
+    if not _HOST.fullmatch(host):
         return None
-    found = _STATUS_PATH.fullmatch(path)
-    return host, found[1] if found else path.lstrip("/")
+    found = _STATUS_PATH.fullmatch(parts.path) or _NAMELESS_PATH.fullmatch(parts.path)
+    if found and not parts.query:
+        return host, found[1]
+    return host, f"sha256-{hashlib.sha256(uri.encode('utf-8', 'surrogatepass')).hexdigest()[:20]}"
+
+
+def _address(payload: Any) -> str | None:
+    """An address without the name of the account: Mastodon finds its own statuses by their number."""
+    uri = payload["status"]["uri"]
+    host, name = _owner(payload)
+    if name.isdecimal():
+        return f"https://{host}/statuses/{name}"
+    return web_address(uri) if "/" in name else None
 
 
 def wanted_by_its_author(status: Any, *, opted_in_only: bool, bots: bool) -> bool:
@@ -93,7 +105,8 @@ def gone(known: Mapping[str, Any]) -> dict[str, Any]:
 def parse_status(payload: Any) -> dict[str, Any]:
     """A status as a document; one that was deleted keeps its id, place and date.
 
-    The counts are those that the showing instance knows of; of statuses of others it knows less than their own.
+    The author is a pseudonym, and no name stands beside it. The counts are those that the showing instance knows of;
+    of statuses of others it knows less than their own.
 
     Raises:
         KeyError, TypeError, ValueError: the payload is no status.
@@ -118,7 +131,7 @@ def parse_status(payload: Any) -> dict[str, Any]:
         "author": web_address(account["url"]) or account["acct"],
         "title": title,
         "text": text,
-        "url": web_address(status.get("url")) or web_address(status["uri"]),
+        "url": _address(payload),
         "image_url": next(_images(status, media), None),
         "category": next(iter(tags), None),
         "language_declared": language_tag(status.get("language")),

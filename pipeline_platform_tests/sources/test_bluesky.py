@@ -108,7 +108,7 @@ def test_a_post_becomes_a_document() -> None:
     assert parse_post(SAMPLE_POST) == {
         "document_id": f"bluesky:{AUTHOR}/3lzzquayharb2r",
         "kind": "post",
-        "channel": "harbour.example",
+        "channel": None,
         "created_at": datetime(2026, 11, 22, 9, 41, 5, 120_000, tzinfo=UTC),
         "url": f"https://bsky.app/profile/{AUTHOR}/post/3lzzquayharb2r",
         "author": AUTHOR,
@@ -180,6 +180,12 @@ def test_a_hashtag_of_the_text_counts_where_no_other_is_given() -> None:
 def test_a_handle_that_is_lost_changes_nobody() -> None:
     lost = post("3lost", author={"did": AUTHOR, "handle": "handle.invalid"})
     assert row(lost)["author"] == row(post("3kept"))["author"] == AUTHOR
+
+
+def test_no_name_stands_beside_the_pseudonym() -> None:
+    assert "harbour.example" not in json.dumps({**parse_post(SAMPLE_POST), "created_at": None})
+    assert parse_post(SAMPLE_QUOTE)["channel"] == f"at://{AUTHOR}/app.bsky.feed.generator/tides"
+    assert parse_post(SAMPLE_DELETED)["channel"] == "tide gauge"
 
 
 def test_a_deleted_post_says_nothing() -> None:

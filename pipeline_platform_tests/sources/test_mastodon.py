@@ -107,26 +107,48 @@ def ids(pages: list[Page]) -> list[str]:
 # --- names ---
 
 
+ULID = "01F8MH75CBF9JFX4ZAD54N0W0R"
+
+
 @pytest.mark.parametrize(
-    ("uri", "name"),
+    ("uri", "name", "url"),
     [
-        ("https://Harbour.example/users/ada/statuses/115", "harbour.example:115"),
-        ("https://harbour.example/ap/users/7/statuses/115", "harbour.example:115"),
-        ("https://gts.example/users/ada/statuses/01F8MH75CBF9JFX4ZAD54N0W0R", "gts.example:01F8MH75CBF9JFX4ZAD54N0W0R"),
-        ("https://pleroma.example/objects/5f1c7a52-0d3e", "pleroma.example:objects/5f1c7a52-0d3e"),
-        ("https://misskey.example/notes/9xyz", "misskey.example:notes/9xyz"),
-        ("https://lemmy.example/post/7?a=b", "lemmy.example:post/7?a=b"),
-        ("tag:old.example,2017-05-01:objectId=9:objectType=Status", "seen.example:42"),
-        ("https://harbour.example/with blank", "seen.example:42"),
+        (
+            "https://Harbour.example/users/ada/statuses/115",
+            "harbour.example:115",
+            "https://harbour.example/statuses/115",
+        ),
+        (
+            "https://harbour.example/ap/users/7/statuses/115",
+            "harbour.example:115",
+            "https://harbour.example/statuses/115",
+        ),
+        (f"https://gts.example/users/ada/statuses/{ULID}", f"gts.example:{ULID}", None),
+        (
+            "https://pleroma.example/objects/5f1c",
+            "pleroma.example:objects/5f1c",
+            "https://pleroma.example/objects/5f1c",
+        ),
+        ("https://misskey.example/notes/9xyz", "misskey.example:notes/9xyz", "https://misskey.example/notes/9xyz"),
+        ("https://pixelfed.example/p/ada/7", "pixelfed.example:sha256-dcaa942477fcd0a33533", None),
+        (
+            "tag:old.example,2017-05-01:objectId=9:objectType=Status",
+            "seen.example:42",
+            "https://seen.example/statuses/42",
+        ),
     ],
 )
-def test_a_status_has_one_name_wherever_it_is_seen(uri: str, name: str) -> None:
+def test_a_status_has_one_name_wherever_it_is_seen(uri: str, name: str, url: str | None) -> None:
     payload = {"instance": "seen.example", "status": status(42, uri=uri)}
-    assert identify_status(payload)[0] == f"mastodon:{name}"
-    assert parse_status(payload)["channel"] == name.split(":")[0]
+    row = parse_status(payload)
+    assert identify_status(payload)[0] == row["document_id"] == f"mastodon:{name}"
+    assert (row["channel"], row["url"]) == (name.split(":")[0], url)
+    assert "ada" not in json.dumps({**row, "created_at": None, "author": None})
 
 
-@pytest.mark.parametrize("changes", [{"uri": None, "id": "a b"}, {"uri": "", "id": 5}, {"uri": 7, "id": ""}])
+@pytest.mark.parametrize(
+    "changes", [{"uri": None, "id": "a b"}, {"uri": "", "id": 5}, {"uri": 7, "id": ""}, {"uri": "https://[a/b"}]
+)
 def test_a_status_without_a_name_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UNREADABLE):
         identify_status({"instance": HERE, "status": status(**changes)})
@@ -144,7 +166,7 @@ def test_a_status_becomes_a_document() -> None:
         "author": "https://harbour.example/@adaquay",
         "title": "Tides",
         "text": "The gauge at pier 4 is back.\nPass to the east.",
-        "url": "https://harbour.example/@adaquay/115590001122334455",
+        "url": "https://harbour.example/statuses/115590001122334455",
         "image_url": "https://files.harbour.example/4.jpg",
         "category": "tides",
         "language_declared": "en",
