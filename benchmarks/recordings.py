@@ -46,7 +46,7 @@ from pipeline_platform.schemas.catalog import (
 )
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.table import Table
-from pipeline_platform.settings import Settings
+from pipeline_platform.settings import Settings, source_settings
 from pipeline_platform.sources.base import Source, Stream, Window
 from pipeline_platform.sources.registry import SOURCES, all_streams
 from pipeline_platform.storage.counts import layer_counts
@@ -146,6 +146,8 @@ class Run:
         first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (self.days[0], self.days[-1]))
         window = Window(first, last + timedelta(days=1))
         for source, stream in all_streams():
+            if not source_settings(source).enabled:
+                continue
             account = self.accounts[stream.name]
             intake = take_in(self.stores, source, stream, window, run_id="recordings", clock=self.clock)
             account.whole = len(intake.collected.whole)

@@ -1,7 +1,8 @@
 """The sandbox on a port: every upstream under its name, what to watch there, what was planted, and the faults.
 
 - `/<source>/…`: the upstream. A source without a module in `upstreams` has `/<source>/sample/<stream>`.
-- `/watch`: settings per source that make it watch what is here, and `days`, the first and last day held.
+- `/watch`: settings per source that make it watch what is here, and `days`, the first and last day held. In place of
+  recordings a source of which there are none is switched off (`enabled`).
 - `/truth?from=DAY&to=DAY`: what was planted. `/unused`: recordings that are not served, and why. `/health`.
 - `/requests`: per source the moments at which requests came, in epoch seconds, to hold against its budget.
 
@@ -36,7 +37,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline_platform.sandbox import upstreams
 from pipeline_platform.sandbox.faults import FaultInjector, FaultPlan
-from pipeline_platform.sandbox.recordings import Replay, load
+from pipeline_platform.sandbox.recordings import Recording, Replay, load
 from pipeline_platform.sandbox.truth import truth
 from pipeline_platform.sandbox.world import World
 from pipeline_platform.sources.base import Source
@@ -117,7 +118,7 @@ def build_app(
         elif recordings is None:
             routes, watches[source.name] = module.routes(world), partial(module.watch, world)
         else:
-            replay: Replay = module.replay(load(recordings, source.name))
+            replay = _replay(module, load(recordings, source.name))
             routes, watches[source.name] = replay.routes, partial(_recorded_watch, replay)
             unused |= replay.unused
         mounts.append(Mount(f"/{source.name}", routes=routes))
@@ -140,6 +141,15 @@ def build_app(
         ],
         exception_handlers={Exception: _broken},
     )
+
+
+def _replay(module: ModuleType, recordings: list[Recording]) -> Replay:
+    """What `module` makes of its recordings; a source of which nothing was recorded, or that cannot replay, is off."""
+    if recordings and hasattr(module, "replay"):
+        replay: Replay = module.replay(recordings)
+        return replay
+    reason = "the sandbox has no way to serve recordings of this source"
+    return Replay([], {"enabled": False}, {recording.file: reason for recording in recordings})
 
 
 def _upstream_modules() -> dict[str, ModuleType]:

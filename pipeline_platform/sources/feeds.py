@@ -23,6 +23,7 @@ import orjson
 from feedparser.encodings import convert_to_utf8
 
 from pipeline_platform.sources.errors import Malformed
+from pipeline_platform.sources.texts import moment
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of an unpacked document, and of the text that the entities of its DTD stand for."""
@@ -110,15 +111,6 @@ def lost_on_the_way(body: bytes) -> str | None:
     if root is None or b"</" + root[1] in document:
         return None
     return f"the document is cut off after {len(body)} bytes: </{root[1].decode(errors='replace')}> is missing"
-
-
-def moment(text: Any) -> datetime | None:
-    """The aware UTC moment of an ISO 8601 text, None for what is none; without a zone it counts as UTC."""
-    try:
-        found = datetime.fromisoformat(str(text).strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _unpacked(body: bytes) -> bytes:

@@ -26,6 +26,7 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponent
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
 from pipeline_platform.sources.errors import CircuitOpen, Malformed, Permanent, QuotaExhausted, SourceError, Transient
+from pipeline_platform.sources.texts import moment
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +128,11 @@ def _seconds_or_date(text: str | None, now: datetime) -> float | None:
 
 
 def _reset(text: str | None, now: datetime) -> float | None:
-    """Reddit counts seconds down, GitHub and X name an epoch, some name it in milliseconds."""
+    """Reddit counts seconds down, GitHub and X name an epoch, some in milliseconds, Mastodon a moment in ISO 8601."""
     number = _number(text)
     if number is None:
-        return None
+        found = moment(text)
+        return (found - now).total_seconds() if found else None
     if number > 1e11:
         number /= 1000
     return number - now.timestamp() if number > 1e9 else number

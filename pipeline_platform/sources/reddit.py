@@ -28,6 +28,7 @@ from pipeline_platform.sources.base import (
 )
 from pipeline_platform.sources.client import SANDBOX_HEADER
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
+from pipeline_platform.sources.listing import ends_before, wanted
 from pipeline_platform.sources.reddit_praw import CREDENTIALS, TOKEN_PATH, WATCH_LIST, Connection, connect
 from pipeline_platform.sources.reddit_records import (
     SAMPLE_COMMENT,
@@ -111,29 +112,6 @@ def _record(child: Any, identify: Identify) -> Record:
         return Record(None, None, payload)
 
 
-def _believed(record: Record, now: datetime) -> datetime | None:
-    return record.event_time if record.event_time is not None and record.event_time <= now else None
-
-
-def _wanted(records: Sequence[Record], fetch: Fetch[RedditSettings]) -> Iterator[Record]:
-    """Records of the window, and those without a date to be believed that stand among them.
-
-    These are broken: they are kept for the quarantine instead of vanishing.
-    """
-    within_reach = True
-    for record in records:
-        moment = _believed(record, fetch.now)
-        if moment is not None:
-            within_reach = moment >= fetch.window.start
-        if within_reach and (moment is None or moment in fetch.window):
-            yield record
-
-
-def _ends_before(records: Sequence[Record], fetch: Fetch[RedditSettings]) -> bool:
-    moments = [moment for record in records if (moment := _believed(record, fetch.now)) is not None]
-    return bool(moments) and moments[-1] < fetch.window.start
-
-
 def _pages(fetch: Fetch[RedditSettings], path: str, identify: Identify) -> Iterator[Page]:
     """Pages of a listing that is sorted from new to old, until one ends before the window or the listing ends."""
     connection = _connection(fetch)
@@ -145,12 +123,12 @@ def _pages(fetch: Fetch[RedditSettings], path: str, identify: Identify) -> Itera
         address = fetch.client.redactor.text(answer.url.partition("?")[0])
         records = [_record(child, identify) for child in children]
         yield Page(
-            records=list(_wanted(records, fetch)),
+            records=list(wanted(records, fetch)),
             request={"method": "GET", "url": address, "params": dict(params)},
             from_sandbox=SANDBOX_HEADER in answer.headers,
         )
         seen += len(children)
-        if _ends_before(records, fetch):
+        if ends_before(records, fetch):
             return
         if after is None or seen >= _LISTING_END:
             if seen >= _LISTING_END - _PAGE_SIZE:

@@ -1,10 +1,12 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
 from pipeline_platform.sources import (
+    bluesky,
     coingecko,
     gdelt,
     github,
     hackernews,
+    mastodon,
     newsapi,
     open_meteo,
     openweather,
@@ -17,6 +19,8 @@ from pipeline_platform.sources.base import Source, Stream
 SOURCES: tuple[Source, ...] = (
     reddit.SOURCE,
     x.SOURCE,
+    bluesky.SOURCE,
+    mastodon.SOURCE,
     hackernews.SOURCE,
     rss.SOURCE,
     newsapi.SOURCE,

@@ -16,7 +16,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pipeline_platform.sources.base import Budget, Fetch, Page, Source, SourceSettings, Stream
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
 from pipeline_platform.sources.feeds import lost_on_the_way, read_feed
-from pipeline_platform.sources.rss_records import FIELDS, SAMPLE, WEB, identify, parse, records_of
+from pipeline_platform.sources.rss_records import FIELDS, SAMPLE, identify, parse, records_of
+from pipeline_platform.sources.texts import web_address
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -62,7 +63,7 @@ class RssSettings(SourceSettings):
     @classmethod
     def _can_be_asked(cls, feeds: list[str], info: ValidationInfo) -> list[str]:
         for feed in feeds:
-            if not WEB.match(feed) and (":" in feed.split("/")[0] or not info.data.get("base_url")):
+            if not web_address(feed) and (":" in feed.split("/")[0] or not info.data.get("base_url")):
                 raise ValueError(f"{feed!r} is no address; write https://… or set the base URL that it is relative to")
             if urlsplit(feed).username is not None:
                 raise ValueError("a feed address holds a user name; addresses are shown, so give none with a password")
@@ -71,7 +72,7 @@ class RssSettings(SourceSettings):
     @field_validator("opml")
     @classmethod
     def _can_be_read(cls, opml: str | None) -> str | None:
-        if opml and not WEB.match(opml):
+        if opml and not web_address(opml):
             try:
                 feeds_of_opml(Path(opml).read_bytes())
             except OSError as error:
@@ -82,7 +83,7 @@ class RssSettings(SourceSettings):
 def targets(settings: RssSettings) -> Sequence[str]:
     """Feeds of the settings and of a local OPML file; an OPML that must be fetched is one target, `opml:<address>`."""
     found = list(settings.feeds)
-    if settings.opml and WEB.match(settings.opml):
+    if settings.opml and web_address(settings.opml):
         found.append(OPML + settings.opml)
     elif settings.opml:
         found += feeds_of_opml(Path(settings.opml).read_bytes())

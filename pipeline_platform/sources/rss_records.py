@@ -12,8 +12,9 @@ from typing import Any
 
 from pipeline_platform.sources.base import Record, Sample
 from pipeline_platform.sources.errors import Malformed
-from pipeline_platform.sources.feeds import Feed, moment
+from pipeline_platform.sources.feeds import Feed
 from pipeline_platform.sources.markup import text_of, text_of_plain
+from pipeline_platform.sources.texts import language_tag, moment, web_address
 
 LONGEST_GUID = 200
 
@@ -21,10 +22,7 @@ _LISTS = frozenset({"content", "links", "media_content", "media_thumbnail", "tag
 _OBJECTS = frozenset({"author_detail", "image", "media_rating", "media_statistics", "summary_detail", "title_detail"})
 _TEXTS = frozenset({"author", "id", "link", "summary", "title"})
 _OWN = ("alternate", "self", "via")
-WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 """How an address of the web begins."""
-_LANGUAGE = re.compile(r"([a-z]{2,3})((?:-[a-z0-9]{2,8})*)", re.IGNORECASE)
-_NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis", "xx"})
 
 
 def records_of(feed: Feed, name: str) -> list[Record]:
@@ -156,15 +154,11 @@ def _body(entry: Mapping[str, Any]) -> str | None:
     return _read(_part(entry, "summary_detail", "type"), entry.get("summary", ""))
 
 
-def _web(address: Any) -> str | None:
-    return address.strip() if isinstance(address, str) and WEB.match(address.strip()) else None
-
-
 def _link(entry: Mapping[str, Any]) -> str | None:
     # The address before the counting redirect of FeedBurner and Pheedo; then a page; then any link of the entry.
     wanted = [entry.get("feedburner_origlink"), entry.get("pheedo_origlink"), entry.get("link")]
     wanted += [link.get("href") for link in entry.get("links", []) if link.get("rel") in _OWN]
-    return next((web for address in wanted if (web := _web(address))), None)
+    return next((web for address in wanted if (web := web_address(address))), None)
 
 
 def _image(entry: Mapping[str, Any]) -> str | None:
@@ -174,7 +168,7 @@ def _image(entry: Mapping[str, Any]) -> str | None:
         *(media.get("url") for media in entry.get("media_thumbnail", [])),
         _part(entry, "image", "href"),
     ]
-    return next((web for address in candidates if (web := _web(address))), None)
+    return next((web for address in candidates if (web := web_address(address))), None)
 
 
 def _is_image(media: Mapping[str, Any]) -> bool:
@@ -198,10 +192,8 @@ def _language(feed: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
     declared = [body.get("language") for body in entry.get("content", [])]
     declared += [_part(entry, name, "language") for name in ("summary_detail", "title_detail")]
     for tag in (*declared, entry.get("language"), feed.get("language")):
-        found = _LANGUAGE.fullmatch(str(tag or "").strip().replace("_", "-"))
-        if found and found[1].lower() not in _NO_LANGUAGE:
-            subtags = [part.upper() if len(part) == 2 else part for part in found[2].split("-")]
-            return found[1].lower() + "-".join(subtags)
+        if found := language_tag(tag):
+            return found
     return None
 
 

@@ -158,6 +158,16 @@ def test_every_recording_is_served_or_named_with_a_reason():
         source.settings(**watch[source.name])
 
 
+def test_a_source_without_recordings_is_switched_off(tmp_path: Path):
+    (tmp_path / "INDEX.json").write_text("[]")
+    sources = [source for source in SOURCES if source.name in ("reddit", "rss")]
+    app = build_app(World(now=noon), recordings=tmp_path, sources=sources)
+    with running(app) as url, httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        watch = client.get("/watch").json()
+    for source in sources:
+        assert not source.settings(**watch[source.name]).enabled
+
+
 def test_a_taken_port_is_named():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -73,6 +74,7 @@ def test_permanent_errors_are_not_tried_again(
         {"X_Rate_Limit_Reset": str(int(START.timestamp()) + 17)},
         {"RateLimit_Reset": "17", "RateLimit_Remaining": "0"},
         {"X_RateLimit_Reset": str((int(START.timestamp()) + 17) * 1000)},
+        {"X_RateLimit_Reset": "2026-11-22T12:00:17.000000Z", "X_RateLimit_Remaining": "0"},
     ],
 )
 def test_the_wait_the_upstream_names_wins(
@@ -294,8 +296,8 @@ class TestBreaker:
         other = Breaker(client.source.name, urlsplit(upstream.url).netloc, client._redis, clock)
         acquire = client._limits.acquire
 
-        def acquired_too_late(host: str) -> None:
-            acquire(host)
+        def acquired_too_late(host: str, allowance: Any = None) -> None:
+            acquire(host, allowance)
             for _ in range(FAIL_MAX):
                 with pytest.raises(Transient), other.guard():
                     raise Transient("down")
