@@ -46,6 +46,7 @@ class SourceSettings(BaseModel):
     cadence: str | None = Field(None, description="Cron expression of the schedule, in UTC; the source's own if unset.")
     lookback_days: int | None = Field(None, ge=1, le=365, description="Days each scheduled fetch asks for again.")
     requests_per_minute: int | None = Field(None, ge=1, description="Overrides the request budget of the source.")
+    requests_per_day: int | None = Field(None, ge=1, description="Overrides the daily budget of the source.")
 
 
 S = TypeVar("S", bound=SourceSettings)

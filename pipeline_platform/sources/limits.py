@@ -55,12 +55,18 @@ def rate_of(source: Source, settings: SourceSettings) -> Rate:
     return Rate(requests - (burst - 1), round(seconds * 1000), burst=burst)
 
 
+def daily_of(source: Source, settings: SourceSettings | None) -> int | None:
+    """Requests of a UTC day: the budget, or the setting that overrides it; None without a daily limit."""
+    asked = settings.requests_per_day if settings else None
+    return source.budget.daily if asked is None else asked
+
+
 class Limits:
     """Admits the requests of one source at the rate of its budget.
 
     Args:
         source: declares the budget.
-        settings: may override the rate.
+        settings: may override the rate and the daily budget.
         redis: shared by every process that asks this upstream.
         clock: time and waiting.
     """
@@ -70,6 +76,7 @@ class Limits:
         self._redis = redis
         self._clock = clock
         self._prefix = _prefix(source, settings)
+        self._daily = daily_of(source, settings)
         self._rates = [rate_of(source, settings)]
         self._algorithm = TokenBucket()
         # The rate is part of the key: a changed setting must not wait out the debts of the old one.
@@ -120,14 +127,13 @@ class Limits:
         pipe.incr(key)
         pipe.expire(key, QUOTA_LIFE_SECONDS)
         used: int = pipe.execute()[0]
-        daily = self._source.budget.daily
-        if daily is not None and used > daily:
+        if self._daily is not None and used > self._daily:
             # Another process took the last one meanwhile; this one is not sent.
             self._redis.decr(key)
         return used
 
     def _refuse_beyond(self, used: int) -> None:
-        daily = self._source.budget.daily
+        daily = self._daily
         if daily is None or used <= daily:
             return
         now = self._clock.now()
@@ -157,7 +163,7 @@ def usage(
     """What was asked of a source today (UTC) and what is left; give `settings` when they name another address."""
     now = clock.now()
     stored: Any = redis.get(_day_key(_prefix(source, settings), now))
-    used, daily = int(stored or 0), source.budget.daily
+    used, daily = int(stored or 0), daily_of(source, settings)
     remaining = None if daily is None else max(0, daily - used)
     return BudgetUsage(used_today=used, daily=daily, remaining=remaining, resets_at=_next_midnight(now))
 

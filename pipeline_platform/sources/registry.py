@@ -1,6 +1,6 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
-from pipeline_platform.sources import coingecko, github, openweather, reddit, rss
+from pipeline_platform.sources import alpha_vantage, coingecko, github, openweather, reddit, rss
 from pipeline_platform.sources.base import Source, Stream
 
 SOURCES: tuple[Source, ...] = (
@@ -9,6 +9,7 @@ SOURCES: tuple[Source, ...] = (
     github.SOURCE,
     coingecko.SOURCE,
     openweather.SOURCE,
+    alpha_vantage.SOURCE,
 )
 
 
