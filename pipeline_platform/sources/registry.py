@@ -1,6 +1,6 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
-from pipeline_platform.sources import alpha_vantage, coingecko, github, openweather, reddit, rss
+from pipeline_platform.sources import alpha_vantage, coingecko, github, openweather, reddit, rss, yahoo
 from pipeline_platform.sources.base import Source, Stream
 
 SOURCES: tuple[Source, ...] = (
@@ -10,6 +10,7 @@ SOURCES: tuple[Source, ...] = (
     coingecko.SOURCE,
     openweather.SOURCE,
     alpha_vantage.SOURCE,
+    yahoo.SOURCE,
 )
 
 
