@@ -1,4 +1,4 @@
-"""Alpha Vantage and Yahoo of the sandbox, asked over HTTP by the real sources: the same prices, and what was planted."""
+"""Alpha Vantage and Yahoo of the sandbox, asked by the real sources over HTTP: one truth, and what was planted."""
 
 import re
 from collections.abc import Callable, Iterator
