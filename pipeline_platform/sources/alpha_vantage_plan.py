@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def days_between(self) -> int:
-        """The most days that lie between two turns of a series, less one: 0 where each has its turn every day."""
+        """For how many days a series is left out between two turns, at most: 0 where each has its turn every day."""
         return max(0, math.ceil(len(self._places) / self.planned) - 1)
 
     def is_due(self, stream: str, target: str, day: date) -> bool:

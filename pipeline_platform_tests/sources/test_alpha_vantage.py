@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from httpx import Headers
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from pipeline_platform.sources import alpha_vantage, alpha_vantage_bars
 from pipeline_platform.sources.alpha_vantage import AlphaVantageSettings
 from pipeline_platform.sources.alpha_vantage_plan import Plan
 from pipeline_platform.sources.base import Fetch, Record, Window
-from pipeline_platform.sources.client import SourceClient
+from pipeline_platform.sources.client import Response, SourceClient
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
 
 NOW = datetime(2026, 11, 20, 22, 40, tzinfo=UTC)
@@ -361,8 +362,11 @@ def test_settings_take_symbols_as_people_write_them() -> None:
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12))
 names = st.sampled_from(
-    ["symbol", "asset_class", "currency", "interval", "time_zone", "date", "1. open", "4. close", "Note", "Meta Data"]
-)
+    [
+        "symbol", "asset_class", "currency", "interval", "time_zone", "date", "1. open", "4. close", "Note",
+        "Information", "Error Message", "Meta Data",
+    ]
+)  # fmt: skip
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.text(max_size=5), inner, max_size=5)
 )
@@ -379,3 +383,10 @@ def test_no_payload_breaks_a_parser(payload: Any) -> None:
                     read(one)
                 except UNREADABLE:
                     continue
+
+
+@given(anything)
+def test_no_answer_breaks_the_diagnosis(body: Any) -> None:
+    answer = Response(200, Headers(), json.dumps(body).encode(), "https://x.example", {}, from_sandbox=False)
+    found = alpha_vantage.SOURCE.diagnose(answer)
+    assert found is None or isinstance(found, SourceError)

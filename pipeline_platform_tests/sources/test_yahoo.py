@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
+from httpx import Headers
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from pipeline_platform.clean.payloads import UNREADABLE
 from pipeline_platform.schemas.kinds import KINDS
 from pipeline_platform.sources import yahoo, yahoo_records
 from pipeline_platform.sources.base import Fetch, Record, Window
-from pipeline_platform.sources.client import SourceClient
+from pipeline_platform.sources.client import Response, SourceClient
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
 from pipeline_platform.sources.transfer import USER_AGENT
 from pipeline_platform.sources.yahoo import YahooSettings
@@ -402,10 +403,6 @@ def test_a_refusal_leaves_yahoo_alone_for_an_hour_and_is_not_repeated(ask: Ask, 
 
 
 def test_the_page_of_consent_is_told_and_not_passed() -> None:
-    from httpx import Headers
-
-    from pipeline_platform.sources.client import Response
-
     url = "https://consent.yahoo.com/v2/collectConsent?sessionId=1"
     page = Response(200, Headers({"content-type": "text/html"}), b"<html></html>", url, {}, from_sandbox=False)
     found = yahoo.diagnose(page)
@@ -458,3 +455,11 @@ def test_no_chart_breaks_its_reading(meta: Any, rest: Any) -> None:
                 list(read(yahoo_records.chart_of(one, "X"), "X"))
             except Malformed:
                 continue
+
+
+@given(anything, st.integers(200, 599))
+def test_no_answer_breaks_the_diagnosis(body: Any, status: int) -> None:
+    for one in (body, {"chart": body}, {"chart": {"error": body}}, {"finance": {"error": {"code": body}}}):
+        answer = Response(status, Headers(), json.dumps(one).encode(), "https://x.example", {}, from_sandbox=False)
+        found = yahoo.diagnose(answer)
+        assert found is None or isinstance(found, SourceError)
