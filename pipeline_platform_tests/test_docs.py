@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.cli import app
 from pipeline_platform.govern.pseudonyms import pseudonymiser
-from pipeline_platform.launch import documentation
+from pipeline_platform.launch import documentation, markdown
 from pipeline_platform.quality.verdict import verdicts
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import World
@@ -52,7 +52,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert linked.exists(), f"{page.name} links to {target}"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {documentation.anchor(heading) for heading in headings}, f"{page.name} links to {target}"
+            assert anchor in {markdown.anchor(heading) for heading in headings}, f"{page.name} links to {target}"
 
 
 def _commands(group: typer.Typer) -> set[str]:

@@ -23,6 +23,9 @@ OPENED = {
 }
 CLOSED = {"pull_request": "pull_requests_closed", "issue": "issues_closed"}
 CONTRIBUTIONS = tuple(OPENED)
+"""What makes its author a contributor. Feeds tell of the same things once more, as notices, which count for nothing."""
+
+GIVEN = {"star": "stars_given"}
 
 
 def _counts(events: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
@@ -71,11 +74,12 @@ def developer_activity_daily(days: Sequence[date], snapshots: pd.DataFrame, even
         [
             _counts(events, OPENED),
             _counts(_closings(events), CLOSED),
+            _counts(events, GIVEN),
             contributions.groupby(REPOSITORY_DAY)["author_id"].nunique().rename("contributors"),
         ],
         axis=1,
     )
     counts = counted.join(_stars(snapshots), how="outer")
-    counted_names = [*OPENED.values(), *CLOSED.values(), "contributors"]
+    counted_names = [*OPENED.values(), *CLOSED.values(), *GIVEN.values(), "contributors"]
     counts[counted_names] = counts[counted_names].fillna(0).astype("int64")
     return shaped(DEVELOPER_ACTIVITY_DAILY, on_days(counts.reset_index(), days))

@@ -18,6 +18,8 @@ from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
 from pipeline_platform.aggregate.trends import RULES, trend_signals
 from pipeline_platform.aggregate.weather import weather_daily
 
+FETCHES = "fetches"
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -28,6 +30,7 @@ class Input:
             tables of the layer, one row per source, stream and day, with the columns `source` (text), `stream` (text),
             `event_date` (day), `rows` (integer), `newest_event` (stamp, the greatest event time; null in quarantine)
             and `newest_fetch` (stamp, the greatest `fetched_at`). A layer without rows gives these columns, empty.
+            `FETCHES` gives the log of fetches as `aggregate.sources.fetch_log` describes it.
         days_before: the frame holds the rows of `[first day - days_before, last day]`.
         columns: the columns that are read, so that the others need not be loaded; None for all.
     """
@@ -87,8 +90,10 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "cleaned": Input("cleaned/*"),
             "quarantine": Input("quarantine/*"),
             "documents": Input("deduplicated/documents", columns=("source", "stream", "event_date", "is_canonical")),
+            "fetches": Input(FETCHES),
         },
         source_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/market_daily",

@@ -1,14 +1,31 @@
 """Aggregates of the platform's own work: what each stream brought, and how fresh it was."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
 from pipeline_platform.schemas.aggregated import SOURCE_DAILY
+from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
 
+FETCH_LOG: dict[str, Any] = {
+    "source": TEXT,
+    "stream": TEXT,
+    "event_date": DAY,
+    "fetches": INTEGER,
+    "failed_fetches": INTEGER,
+    "requests": INTEGER,
+    "last_success_at": STAMP,
+    "last_error": TEXT,
+}
 STREAM_DAY = ["event_date", "source", "stream"]
+
+
+def fetch_log(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The log of fetches as a frame: a row per source, stream and the UTC day on which they ended."""
+    return pd.DataFrame({name: pd.array([row[name] for row in rows], dtype=of) for name, of in FETCH_LOG.items()})
 
 
 def source_daily(
@@ -17,8 +34,9 @@ def source_daily(
     cleaned: pd.DataFrame,
     quarantine: pd.DataFrame,
     documents: pd.DataFrame,
+    fetches: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Records received, cleaned, quarantined and copied per stream and day, with the newest event and its lag.
+    """Records received, cleaned, quarantined and copied per stream and day, how fresh, and how fetching went that day.
 
     Args:
         days: days to give rows for.
@@ -27,6 +45,7 @@ def source_daily(
         cleaned: counts of the layer, with `rows`.
         quarantine: counts of the layer, with `rows`.
         documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
+        fetches: as `fetch_log` gives it; days on which nothing was fetched have no row.
 
     Returns:
         Rows of `aggregated/source_daily`.
@@ -38,9 +57,11 @@ def source_daily(
             "cleaned_rows": cleaned.groupby(STREAM_DAY)["rows"].sum(),
             "quarantined_rows": quarantine.groupby(STREAM_DAY)["rows"].sum(),
             "duplicates": copies.groupby(STREAM_DAY).size(),
+            **fetches.groupby(STREAM_DAY)[["fetches", "failed_fetches", "requests"]].sum(),
         }
     )
     daily = counted.fillna(0).astype("int64")
+    daily = daily.join(fetches.set_index(STREAM_DAY)[["last_success_at", "last_error"]])
     times = raw.astype(dict.fromkeys(("newest_event", "newest_fetch"), "datetime64[us, UTC]"))
     daily = daily.join(times.groupby(STREAM_DAY)[["newest_event", "newest_fetch"]].max()).reset_index()
     judged = daily["cleaned_rows"] + daily["quarantined_rows"]

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 import dagster as dg
 import pandas as pd
 
-from pipeline_platform.aggregate.registry import AGGREGATES, Aggregate, Input
+from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES, Aggregate, Input
+from pipeline_platform.aggregate.sources import fetch_log
 from pipeline_platform.defs.automation import FOLLOW
-from pipeline_platform.defs.partitions import asked_days, look_back
+from pipeline_platform.defs.partitions import asked_days, look_back, window_of
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import asset_arguments, asset_key, frame_type, handover
 from pipeline_platform.schemas.catalog import tables
@@ -26,6 +27,9 @@ def _tables_of(one: Input) -> list[Table]:
 
 def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
     first = days[0] - timedelta(days=one.days_before)
+    if one.table == FETCHES:
+        window = window_of([first, days[-1]])
+        return fetch_log(stores.warehouse.fetch_days(window.start, window.end))
     if one.table.endswith("/*"):
         return layer_counts(stores.lake, _tables_of(one), first, days[-1])
     (table,) = _tables_of(one)

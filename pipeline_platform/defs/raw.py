@@ -9,17 +9,17 @@ from pipeline_platform.defs.partitions import asked_days, window_of
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import asset_arguments, counts, tell_days
 from pipeline_platform.operate.intake import Intake, take_in
+from pipeline_platform.operate.overview import source_state
 from pipeline_platform.schemas.catalog import raw_table
-from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.base import Source, Stream
 from pipeline_platform.sources.errors import CircuitOpen, QuotaExhausted
-from pipeline_platform.sources.limits import usage
-from pipeline_platform.sources.policy import breaker_state
 from pipeline_platform.sources.registry import all_streams
 from pipeline_platform.storage.stores import Stores
 
 RETRIES = dg.RetryPolicy(max_retries=1, delay=30, jitter=dg.Jitter.PLUS_MINUS)
 """For what the request policy did not outlast; permanent failures say that they allow no retry."""
+
+SHOWN_FIELDS = 30
 
 
 def raw_asset(source: Source, stream: Stream) -> dg.AssetsDefinition:
@@ -35,6 +35,8 @@ def raw_asset(source: Source, stream: Stream) -> dg.AssetsDefinition:
         _mark_other_days(context, intake, days)
         if intake.failures:
             context.log.warning(f"{len(intake.failures)} targets failed and are dead letters: see metadata")
+        if intake.new_fields:
+            context.log.warning(f"the upstream sends fields it never sent before: {', '.join(intake.new_fields)}")
         tell_days(context, {day: intake.collected.days[day] for day in days})
         return dg.MaterializeResult(metadata=_metadata(stores.open, source, stream, intake, days))
 
@@ -76,7 +78,7 @@ def _mark_other_days(context: dg.AssetExecutionContext, intake: Intake, days: li
 
 def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, days: list[date]) -> dict[str, Any]:
     collected, merged = intake.collected, intake.merged
-    used = usage(source, stores.redis, source_settings(source))
+    unmapped = dict(collected.unmapped.most_common(SHOWN_FIELDS))
     note = ""
     if stream.history == "now_only":
         note = "the upstream shows only the present: days before today keep what was seen then"
@@ -91,8 +93,11 @@ def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, da
         **({"targets failed": counts(_by_error(intake), "error")} if intake.failures else {}),
         "dead letters": intake.buried,
         "healed": intake.healed,
-        "requests today": used.used_today,
-        "breaker": breaker_state(source, stores.redis),
+        **{name: value for name, value in source_state(stores, source).items() if value is not None},
+        "payloads looked at": collected.looked_at,
+        "unmapped fields": len(collected.unmapped),
+        **({"unmapped fields, most frequent": counts(unmapped, "field")} if unmapped else {}),
+        **({"new fields": counts(dict.fromkeys(intake.new_fields, 1), "field")} if intake.new_fields else {}),
         "days": f"{days[0]} to {days[-1]}",
         **({"history": note} if note else {}),
     }

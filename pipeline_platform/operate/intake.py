@@ -21,12 +21,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """What a fetch brought and what it owes."""
+    """What a fetch brought and what it owes; `new_fields` of payloads were never seen in the stream before."""
 
     collected: Collected
     merged: Merged
     buried: int
     healed: int
+    new_fields: list[str]
 
     @property
     def failures(self) -> list[Failure]:
@@ -95,9 +96,11 @@ def take_in(
         updated=total.updated,
         targets=len(collected.whole) + len(collected.failures),
         failed_targets=len(collected.failures),
+        requests=client.requests,
         error=letters[0].message if letters else None,
     )
-    return Intake(collected, total, buried, healed)
+    new_fields = stores.warehouse.note_fields(stream.name, collected.unmapped)
+    return Intake(collected, total, buried, healed, new_fields)
 
 
 def _letter(

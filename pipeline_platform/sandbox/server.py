@@ -3,6 +3,7 @@
 - `/<source>/…`: the upstream. A source without a module in `upstreams` has `/<source>/sample/<stream>`.
 - `/watch`: settings per source that make it watch what is here, and `days`, the first and last day held.
 - `/truth?from=DAY&to=DAY`: what was planted. `/unused`: recordings that are not served, and why. `/health`.
+- `/requests`: per source the moments at which requests came, in epoch seconds, to hold against its budget.
 
 Every answer carries the header `X-Pipeline-Sandbox: 1`.
 """
@@ -12,6 +13,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -43,6 +46,8 @@ MARK = ("X-Pipeline-Sandbox", "1")
 REQUESTS_PER_MINUTE = 60_000
 """Budget that a source gets here: nobody has to be spared."""
 
+REMEMBERED_REQUESTS = 1_000_000
+
 Watch = Callable[[str], dict[str, Any]]
 """Base URL of a source in the sandbox -> its settings."""
 
@@ -64,6 +69,20 @@ class _Marked:
             await send(message)
 
         await self.app(scope, receive, marked)
+
+
+class _Counted:
+    """ASGI middleware that notes when each source was asked."""
+
+    def __init__(self, app: ASGIApp, moments: dict[str, deque[float]]) -> None:
+        self.app = app
+        self.moments = moments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        source = scope["path"].split("/")[1] if scope["type"] == "http" else ""
+        if source in self.moments:
+            self.moments[source].append(time.time())
+        await self.app(scope, receive, send)
 
 
 def build_app(
@@ -103,10 +122,12 @@ def build_app(
             unused |= replay.unused
         mounts.append(Mount(f"/{source.name}", routes=routes))
     days = None if recordings else world.days
+    moments = {source.name: deque[float](maxlen=REMEMBERED_REQUESTS) for source in sources}
     own = [
         Route("/health", lambda _: JSONResponse({"status": "ok", "mode": "recordings" if recordings else "synthetic"})),
         Route("/watch", lambda request: JSONResponse(_watch(watches, days, str(request.base_url).rstrip("/")))),
         Route("/unused", lambda _: JSONResponse(unused)),
+        Route("/requests", lambda _: JSONResponse({name: list(asked) for name, asked in moments.items()})),
         Route("/truth", partial(_truth, None if recordings else world)),
     ]
     error_bodies = {name: module.error_body for name, module in modules.items() if hasattr(module, "error_body")}
@@ -114,6 +135,7 @@ def build_app(
         routes=[*own, *mounts],
         middleware=[
             Middleware(_Marked),
+            Middleware(_Counted, moments=moments),
             Middleware(FaultInjector, plan=faults, rng=world.rng("faults"), error_bodies=error_bodies),
         ],
         exception_handlers={Exception: _broken},

@@ -83,6 +83,9 @@ FLAWS: dict[str, tuple[float, tuple[str, ...]]] = {
     "repositories": (0.1, ("counter_not_negative",)),
     "repo_events": (0.015, ("counter_not_negative", "occurred_at_not_in_future", "malformed")),
     "trending": (0.03, ("rank_positive", "volume_not_negative")),
+    "news_events": (0.03, ("quad_class", "goldstein_in_range", "latitude_in_range", "malformed")),
+    "news_mentions": (0.03, ("percent", "sentence_positive", "malformed")),
+    "news_annotations": (0.03, ("tone_in_range", "percent", "malformed")),
 }
 """Kind of record -> share that is broken on purpose, and the rules to break; few records, larger share."""
 

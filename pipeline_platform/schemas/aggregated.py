@@ -117,7 +117,10 @@ ENTITY_DAILY = Table(
 SOURCE_DAILY = Table(
     layer="aggregated",
     name="source_daily",
-    description="What each stream brought for a day, what became of it, and how fresh it was.",
+    description=(
+        "What each stream brought for a day, what became of it, how fresh it was, and how fetching went on that day. "
+        "The row of the present day changes with every fetch."
+    ),
     schema=schema_of(
         "aggregated/source_daily",
         {
@@ -135,6 +138,11 @@ SOURCE_DAILY = Table(
                 at_least(0, "lag_not_negative"),
                 unit="s",
             ),
+            "fetches": _count("Fetches that ended on the day.", "fetches"),
+            "failed_fetches": _count("Fetches of those in which a target failed.", "fetches"),
+            "requests": _count("Requests that were sent on the day.", "requests"),
+            "last_success_at": stamp("End of the last fetch of the day without a failure.", nullable=True),
+            "last_error": text("Error of the last fetch of the day that had one.", nullable=True),
             "event_date": day(),
         },
         key=("event_date", "source", "stream"),
@@ -245,6 +253,10 @@ DEVELOPER_ACTIVITY_DAILY = Table(
             "stars_gained": integer(
                 "Stars since the latest snapshot of an earlier day, at most 7 days back; null without one.",
                 unit="accounts",
+            ),
+            "stars_given": _count(
+                "Stars given that day, as far as the upstream lists them; without those that were taken back before.",
+                "accounts",
             ),
             "event_date": day(),
         },

@@ -31,7 +31,21 @@ CLOCK_SKEW = pd.Timedelta(minutes=10)
 DOCUMENT_KINDS = ("post", "comment", "tweet", "article", "story", "issue")
 ASSET_CLASSES = ("crypto", "equity", "index", "currency", "fund", "commodity")
 BAR_INTERVALS = ("1m", "5m", "15m", "30m", "1h", "4h", "4d", "1d", "1w")
-EVENT_TYPES = ("commit", "pull_request", "issue", "star", "release", "fork", "push", "comment", "review", "other")
+EVENT_TYPES = (
+    "commit",
+    "pull_request",
+    "issue",
+    "star",
+    "release",
+    "fork",
+    "push",
+    "comment",
+    "review",
+    "notice",
+    "other",
+)
+"""`notice`: a feed tells of a pull request, issue, star or release, which has a row of its own; not to be counted."""
+
 ACTION_TYPES = ("dividend", "split", "capital_gain")
 MENTION_TYPES = ("web", "citation", "core", "dtic", "jstor", "non_textual")
 
@@ -211,14 +225,14 @@ REPO_EVENTS: dict[str, pa.Column] = {
     "repository": text("`owner/name`.", not_blank()),
     "event_type": text("What happened.", one_of(EVENT_TYPES, "known_event_type")),
     "author_id": text("Keyed pseudonym of the author, never the name.", nullable=True),
-    "title": text("Title, or first line of the commit message.", nullable=True),
+    "title": text("Title of it or of what it is about; first line of the commit message.", nullable=True),
     "text": text("Body.", nullable=True),
     "url": text("Address.", nullable=True),
     "number": integer("Number of the issue or pull request.", above(0, "number_positive")),
-    "state": text("open, closed, merged; null for commits.", nullable=True),
+    "state": text("open, closed, merged; of a release published, prerelease; of a feed the action.", nullable=True),
     "labels": texts("Labels.", nullable=True),
     "comments": integer("Comments.", at_least(0, "counter_not_negative"), unit="comments"),
-    "occurred_at": stamp("When it happened (commit date, or creation of the issue or pull request)."),
+    "occurred_at": stamp("When it happened: commit date, creation of the issue or pull request, publication."),
     "updated_at": stamp("Last change.", nullable=True),
     "closed_at": stamp("When it was closed or merged.", nullable=True),
     **_platform(),
@@ -284,7 +298,7 @@ NEWS_EVENTS: dict[str, pa.Column] = {
 NEWS_EVENT_RULES = (not_in_future("added_at"),)
 
 NEWS_MENTIONS: dict[str, pa.Column] = {
-    "mention_id": text("Readable id: source, event, place in the file.", not_blank()),
+    "mention_id": text("Readable id: source, event, time, hash of the place in the document.", not_blank()),
     "news_event_id": text("The event, as in `news_events`.", not_blank()),
     "mention_type": text("Where it is mentioned.", one_of(MENTION_TYPES, "known_mention_type")),
     "publisher": text("Name of the publication.", nullable=True),
@@ -303,8 +317,8 @@ NEWS_ANNOTATIONS: dict[str, pa.Column] = {
     "url": text("Address of the document.", nullable=True),
     "publisher": text("Name of the publication.", nullable=True),
     "title": text("Title of the page.", nullable=True),
-    "language": text("ISO 639-3 code of a translated document; null when it was English.", nullable=True),
-    "tone": real("Positive less negative share of the words.", between(-100, 100, "tone_in_range")),
+    "language": text("ISO 639-3 code of a translated document; null when it was read as English.", nullable=True),
+    "tone": real("Percentage of positive words less that of negative ones.", between(-100, 100, "tone_in_range")),
     "positive_pct": real("Positive words.", between(0, 100, "percent"), unit="%"),
     "negative_pct": real("Negative words.", between(0, 100, "percent"), unit="%"),
     "words": integer("Words of the document.", at_least(0, "counter_not_negative"), unit="words"),

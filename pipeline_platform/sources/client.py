@@ -119,6 +119,9 @@ class SourceClient:
         cache_path: folder of the bodies kept for conditional requests, one file per source.
         clock: time and waiting.
         transfer_limits: bounds of a single exchange.
+
+    Attributes:
+        requests: how many requests were sent, every attempt counted.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class SourceClient:
         self.settings = settings
         self.base_url = (settings.base_url or source.base_url).rstrip("/")
         self.redactor = Redactor.of(settings)
+        self.requests = 0
         self._redis = redis
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
@@ -254,8 +258,14 @@ class SourceClient:
         breaker = self._breakers.setdefault(call.host, Breaker(self.source.name, call.host, self._redis, self._clock))
         breaker.check()
         self._limits.acquire(call.host)
-        with breaker.guard():
-            return self._exchange(call, key)
+        try:
+            with breaker.guard():
+                self.requests += 1
+                return self._exchange(call, key)
+        except CircuitOpen:
+            # Another request opened the circuit while this one waited for its turn: it was not sent.
+            self._limits.give_back()
+            raise
 
     def _exchange(self, call: "_Call", key: str | None) -> Response:
         kept = self._cache.read(key) if key else None

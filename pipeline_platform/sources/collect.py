@@ -1,16 +1,19 @@
 """Collecting a stream: every target of its watch list, page by page, into envelopes ready for the raw table.
 
-A target that fails is set aside and the others go on; what was received before the failure is kept. The caller stores
-envelopes as they come, so that a kill in the middle loses at most one batch that the next fetch brings again.
+Targets are fetched side by side as far as the source allows it. One that fails is set aside and the others go on; what
+was received before the failure is kept. The caller stores envelopes as they come, so that a kill in the middle loses at
+most one batch that the next fetch brings again.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
+import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +22,7 @@ import orjson
 
 from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError
+from pipeline_platform.sources.fields import FieldTable
 from pipeline_platform.sources.redact import redact
 
 log = logging.getLogger(__name__)
@@ -26,6 +30,9 @@ log = logging.getLogger(__name__)
 BATCH_ROWS = 20_000
 BATCH_SECONDS = 30.0
 """Records wait no longer than this: a source that answers slowly must not lose an hour of fetching to a kill."""
+
+LOOKED_AT = 500
+"""Payloads of a fetch whose fields are all looked at; of the further ones, every `LOOKED_AT`-th is."""
 
 CLOCK_SKEW = timedelta(minutes=10)
 Envelope = dict[str, Any]
@@ -42,10 +49,15 @@ class Failure:
 
 @dataclass
 class Collected:
-    """What a collection brought: counts, days that were seen, the targets that failed and those fetched whole."""
+    """What a collection brought: counts, days that were seen, the targets that failed and those fetched whole.
+
+    `unmapped` counts the payloads, of the `looked_at` ones, that have a field from which no column comes, by its path.
+    """
 
     records: int = 0
     before_start: int = 0
+    looked_at: int = 0
+    unmapped: Counter[str] = field(default_factory=Counter)
     days: Counter[date] = field(default_factory=Counter)
     whole: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -81,6 +93,9 @@ class Collector:
         self.first_moment = first_moment
         self.sandbox = sandbox
         self.store = store
+        self._fields = FieldTable(stream.fields)
+        self._taking = threading.Lock()
+        self._stopped = threading.Event()
         self._waiting: list[Envelope] = []
         self._stored_at = 0.0
 
@@ -88,18 +103,43 @@ class Collector:
         """Fetch `targets` (the whole watch list by default); never raises a `SourceError`, failures are returned."""
         result = Collected()
         self._stored_at = time.monotonic()
+        asked = list(self.stream.targets(self.fetch.settings) if targets is None else targets)
         try:
-            for target in self.stream.targets(self.fetch.settings) if targets is None else targets:
-                try:
-                    self._collect_target(target, result)
-                    result.whole.append(target)
-                except SourceError as error:
-                    # No need to stop at a spent quota: the client refuses the next targets of that host by itself.
-                    result.failures.append(self._failure(target, error))
+            if self.source.concurrency == 1 or len(asked) < 2:
+                for target in asked:
+                    self._try_target(target, result)
+            else:
+                asyncio.run(self._side_by_side(asked, result))
         finally:
             # Not after every target: a commit costs more than the fetch of a small target.
             self._flush()
         return result
+
+    async def _side_by_side(self, targets: Sequence[str], result: Collected) -> None:
+        """Each target in a thread of its own, as libraries such as PRAW wait without asyncio; the budget is shared."""
+        room = asyncio.Semaphore(self.source.concurrency)
+
+        async def one(target: str) -> None:
+            async with room:
+                await asyncio.to_thread(self._try_target, target, result)
+
+        try:
+            await asyncio.gather(*map(one, targets))
+        except BaseException:
+            # The loop waits for its threads before it ends; they look here between pages.
+            self._stopped.set()
+            raise
+        result.whole.sort(key=targets.index)
+        result.failures.sort(key=lambda failure: targets.index(failure.target))
+
+    def _try_target(self, target: str, result: Collected) -> None:
+        try:
+            self._collect_target(target, result)
+        except SourceError as error:
+            # No need to stop at a spent quota: the client refuses the next targets of that host by itself.
+            result.failures.append(self._failure(target, error))
+        else:
+            result.whole.append(target)
 
     def _failure(self, target: str, error: SourceError) -> Failure:
         secrets = self.fetch.client.secrets
@@ -109,15 +149,18 @@ class Collector:
 
     def _collect_target(self, target: str, result: Collected) -> None:
         for pages, page in enumerate(self.stream.fetch(self.fetch, target), start=1):
+            if self._stopped.is_set():
+                return
             if pages > self.stream.max_pages:
                 raise Malformed(
                     f"{self.stream.name} {target}: the pages do not end; stopped after {self.stream.max_pages}"
                 )
             self._refuse_other_world(page)
-            for record in page.records:
-                self._take(page, record, result)
-            if len(self._waiting) >= BATCH_ROWS or time.monotonic() - self._stored_at >= BATCH_SECONDS:
-                self._flush()
+            with self._taking:
+                for record in page.records:
+                    self._take(page, record, result)
+                if len(self._waiting) >= BATCH_ROWS or time.monotonic() - self._stored_at >= BATCH_SECONDS:
+                    self._flush()
 
     def _refuse_other_world(self, page: Page) -> None:
         if page.from_sandbox == self.sandbox:
@@ -132,6 +175,9 @@ class Collector:
         if envelope["event_time"] < self.first_moment:
             result.before_start += 1
             return
+        if result.records < LOOKED_AT or result.records % LOOKED_AT == 0:
+            result.looked_at += 1
+            result.unmapped.update(self._fields.unmapped([record.payload]))
         result.records += 1
         result.days[envelope["event_date"]] += 1
         self._waiting.append(envelope)

@@ -6,125 +6,32 @@ https://docs.github.com/en/rest.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
-from selectolax.lexbor import LexborHTMLParser
+from pipeline_platform.sources.github_values import (
+    believable_moment,
+    counted,
+    happened,
+    integer,
+    list_of,
+    login_of,
+    moment_of,
+    part_of,
+    plain_text,
+    repository_of,
+    text_of,
+    written,
+)
 
-_MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
-_BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _TRAILER_OF_A_PERSON = re.compile(r"^[ \t]*[A-Za-z][A-Za-z-]*:[ \t].*<[^<>\s]+@[^<>\s]+>[ \t]*(\n|$)", re.MULTILINE)
 _E_MAIL = re.compile(r"<?\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b>?")
-_INT64 = 2**63
-
-
-def _text(value: Any, field: str) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{field} must be text, not {type(value).__name__}")
-
-
-def _written(value: Any, field: str) -> str:
-    text = _text(value, field)
-    if not text:
-        raise ValueError(f"{field} is missing")
-    return text
-
-
-def _integer(value: Any, field: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} must be a whole number, not {type(value).__name__}")
-    if not -_INT64 <= value < _INT64:
-        raise ValueError(f"{field} does not fit 64 bits")
-    return value
-
-
-def _counted(value: Any, field: str) -> int:
-    number = _integer(value, field)
-    if number is None:
-        raise ValueError(f"{field} is missing")
-    return number
-
-
-def _moment(value: Any, field: str) -> datetime | None:
-    text = _text(value, field)
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError("no time zone")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{field} is no moment in ISO 8601 with a time zone: {text[:40]!r}") from error
-
-
-def _happened(value: Any, field: str) -> datetime:
-    moment = _moment(value, field)
-    if moment is None:
-        raise ValueError(f"{field} is missing")
-    return moment
-
-
-def believable_moment(value: Any) -> datetime | None:
-    """The moment that an ISO 8601 text with a time zone names; None where it names none."""
-    try:
-        return _moment(value, "time")
-    except (TypeError, ValueError):
-        return None
-
-
-def _part(payload: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """A nested object, empty where GitHub says null: accounts that are gone, licences that are not known."""
-    part = payload.get(field)
-    if part is None:
-        return {}
-    if not isinstance(part, Mapping):
-        raise TypeError(f"{field} must be an object, not {type(part).__name__}")
-    return part
-
-
-def _list(payload: Mapping[str, Any], field: str) -> list[Any]:
-    items = payload.get(field)
-    if items is None:
-        return []
-    if not isinstance(items, list):
-        raise TypeError(f"{field} must be a list, not {type(items).__name__}")
-    return items
 
 
 def _labels(payload: Mapping[str, Any]) -> list[str]:
     # The API describes a label as an object or a plain string.
-    labels = _list(payload, "labels")
-    return [label if isinstance(label, str) else _written(label["name"], "labels[].name") for label in labels]
-
-
-def _login(account: Mapping[str, Any]) -> str | None:
-    login = _text(account.get("login"), "login")
-    # "ghost" stands for every account that was deleted; as an author it would make them one person.
-    return None if login in (None, "", "ghost") else login
-
-
-def _repository(payload: Mapping[str, Any]) -> str:
-    address = _written(payload["html_url"], "html_url")
-    owner, _, rest = urlsplit(address).path.lstrip("/").partition("/")
-    name = rest.partition("/")[0]
-    if not owner or not name:
-        raise ValueError(f"html_url names no repository: {address[:120]!r}")
-    return f"{owner}/{name}"
-
-
-def _plain(markdown: str | None) -> str | None:
-    """Markdown with inline HTML as plain text; comments of issue templates disappear."""
-    if not markdown:
-        return markdown
-    html = _MARKDOWN.render(markdown).replace("<br", "\n<br")
-    text = LexborHTMLParser(html).text(separator="", strip=False)
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    labels = list_of(payload, "labels")
+    return [label if isinstance(label, str) else written(label["name"], "labels[].name") for label in labels]
 
 
 def _without_people(message: str) -> str:
@@ -133,12 +40,12 @@ def _without_people(message: str) -> str:
 
 
 def _observed_at(payload: Mapping[str, Any]) -> datetime:
-    return _happened(f"{_written(payload['observed_on'], 'observed_on')}T00:00:00+00:00", "observed_on")
+    return happened(f"{written(payload['observed_on'], 'observed_on')}T00:00:00+00:00", "observed_on")
 
 
 def identify_repository(payload: Any) -> tuple[str, datetime | None]:
     """`github:owner/name:DAY` and the start of the UTC day of observation."""
-    name = _written(payload["repository"]["full_name"], "full_name")
+    name = written(payload["repository"]["full_name"], "full_name")
     observed_at = _observed_at(payload)
     return f"github:{name}:{observed_at.date()}", observed_at
 
@@ -149,74 +56,76 @@ def parse_repository(payload: Any) -> dict[str, Any]:
     repository = payload["repository"]
     return {
         "snapshot_id": snapshot_id,
-        "repository": _written(repository["full_name"], "full_name"),
-        "description": _text(repository.get("description"), "description"),
-        "language": _text(repository.get("language"), "language"),
-        "licence": _text(_part(repository, "license").get("spdx_id"), "license.spdx_id"),
-        "topics": [_written(topic, "topics[]") for topic in _list(repository, "topics")],
-        "stars": _counted(repository["stargazers_count"], "stargazers_count"),
-        "forks": _counted(repository["forks_count"], "forks_count"),
+        "repository": written(repository["full_name"], "full_name"),
+        "description": text_of(repository.get("description"), "description"),
+        "language": text_of(repository.get("language"), "language"),
+        "licence": text_of(part_of(repository, "license").get("spdx_id"), "license.spdx_id"),
+        "topics": [written(topic, "topics[]") for topic in list_of(repository, "topics")],
+        "stars": counted(repository["stargazers_count"], "stargazers_count"),
+        "forks": counted(repository["forks_count"], "forks_count"),
         # `watchers_count` is a second name of the stargazers; those who watch are the subscribers.
-        "watchers": _integer(repository.get("subscribers_count"), "subscribers_count"),
-        "open_issues": _integer(repository.get("open_issues_count"), "open_issues_count"),
-        "size_kb": _integer(repository.get("size"), "size"),
+        "watchers": integer(repository.get("subscribers_count"), "subscribers_count"),
+        "open_issues": integer(repository.get("open_issues_count"), "open_issues_count"),
+        "size_kb": integer(repository.get("size"), "size"),
         "is_fork": repository.get("fork") is True,
         "is_archived": repository.get("archived") is True,
-        "repository_created_at": _moment(repository.get("created_at"), "created_at"),
-        "pushed_at": _moment(repository.get("pushed_at"), "pushed_at"),
+        "repository_created_at": moment_of(repository.get("created_at"), "created_at"),
+        "pushed_at": moment_of(repository.get("pushed_at"), "pushed_at"),
         "observed_at": observed_at,
     }
 
 
 def identify_commit(payload: Any) -> tuple[str, datetime | None]:
     """`github:owner/name:commit:SHA` and the committer's date, by which `since` and `until` select."""
-    sha = _written(payload["sha"], "sha")
-    date = _part(_part(payload, "commit"), "committer").get("date")
-    return f"github:{_repository(payload)}:commit:{sha}", believable_moment(date)
+    sha = written(payload["sha"], "sha")
+    date = part_of(part_of(payload, "commit"), "committer").get("date")
+    return f"github:{repository_of(payload)}:commit:{sha}", believable_moment(date)
 
 
 def parse_commit(payload: Any) -> dict[str, Any]:
     """A `repo_events` row from an item of GET /repos/{owner}/{repo}/commits."""
     event_id, _ = identify_commit(payload)
     commit = payload["commit"]
-    message = _without_people(_text(commit["message"], "commit.message") or "")
+    message = _without_people(text_of(commit["message"], "commit.message") or "")
     title, _, body = message.partition("\n")
-    author = _login(_part(payload, "author")) or _text(_part(commit, "author").get("name"), "commit.author.name")
+    author = login_of(part_of(payload, "author")) or text_of(
+        part_of(commit, "author").get("name"), "commit.author.name"
+    )
     return {
         "event_id": event_id,
-        "repository": _repository(payload),
+        "repository": repository_of(payload),
         "event_type": "commit",
         "author": author or None,
         "title": title.strip() or None,
         "text": body.strip() or None,
-        "url": _written(payload["html_url"], "html_url"),
-        "comments": _integer(commit.get("comment_count"), "commit.comment_count"),
-        "occurred_at": _happened(commit["committer"]["date"], "commit.committer.date"),
+        "url": written(payload["html_url"], "html_url"),
+        "comments": integer(commit.get("comment_count"), "commit.comment_count"),
+        "occurred_at": happened(commit["committer"]["date"], "commit.committer.date"),
     }
 
 
 def identify_pull_request(payload: Any) -> tuple[str, datetime | None]:
     """`github:owner/name:pull_request:NUMBER` and the time of creation."""
-    number = _counted(payload["number"], "number")
-    return f"github:{_repository(payload)}:pull_request:{number}", believable_moment(payload.get("created_at"))
+    number = counted(payload["number"], "number")
+    return f"github:{repository_of(payload)}:pull_request:{number}", believable_moment(payload.get("created_at"))
 
 
 def _ticket(payload: Mapping[str, Any], event_id: str, event_type: str) -> dict[str, Any]:
     return {
         "event_id": event_id,
-        "repository": _repository(payload),
+        "repository": repository_of(payload),
         "event_type": event_type,
-        "author": _login(_part(payload, "user")),
-        "title": _text(payload["title"], "title"),
-        "text": _plain(_text(payload.get("body"), "body")),
-        "url": _written(payload["html_url"], "html_url"),
-        "number": _counted(payload["number"], "number"),
-        "state": _written(payload["state"], "state"),
+        "author": login_of(part_of(payload, "user")),
+        "title": text_of(payload["title"], "title"),
+        "text": plain_text(text_of(payload.get("body"), "body")),
+        "url": written(payload["html_url"], "html_url"),
+        "number": counted(payload["number"], "number"),
+        "state": written(payload["state"], "state"),
         "labels": _labels(payload),
-        "comments": _integer(payload.get("comments"), "comments"),
-        "occurred_at": _happened(payload["created_at"], "created_at"),
-        "updated_at": _moment(payload.get("updated_at"), "updated_at"),
-        "closed_at": _moment(payload.get("closed_at"), "closed_at"),
+        "comments": integer(payload.get("comments"), "comments"),
+        "occurred_at": happened(payload["created_at"], "created_at"),
+        "updated_at": moment_of(payload.get("updated_at"), "updated_at"),
+        "closed_at": moment_of(payload.get("closed_at"), "closed_at"),
     }
 
 
@@ -224,7 +133,7 @@ def parse_pull_request(payload: Any) -> dict[str, Any]:
     """A `repo_events` row from an item of GET /repos/{owner}/{repo}/pulls."""
     event_id, _ = identify_pull_request(payload)
     row = _ticket(payload, event_id, "pull_request")
-    merged_at = _moment(payload.get("merged_at"), "merged_at")
+    merged_at = moment_of(payload.get("merged_at"), "merged_at")
     if merged_at is not None:
         row |= {"state": "merged", "closed_at": merged_at}
     return row
@@ -232,8 +141,8 @@ def parse_pull_request(payload: Any) -> dict[str, Any]:
 
 def identify_issue(payload: Any) -> tuple[str, datetime | None]:
     """`github:owner/name:issue:NUMBER` and the time of creation."""
-    number = _counted(payload["number"], "number")
-    return f"github:{_repository(payload)}:issue:{number}", believable_moment(payload.get("created_at"))
+    number = counted(payload["number"], "number")
+    return f"github:{repository_of(payload)}:issue:{number}", believable_moment(payload.get("created_at"))
 
 
 def parse_issue(payload: Any) -> dict[str, Any]:
@@ -249,23 +158,23 @@ def parse_issue_document(payload: Any) -> dict[str, Any]:
     return {
         "document_id": document_id,
         "kind": "issue",
-        "channel": _repository(payload),
-        "author": _login(_part(payload, "user")),
-        "title": _text(payload["title"], "title"),
-        "text": _plain(_text(payload.get("body"), "body")),
-        "url": _written(payload["html_url"], "html_url"),
+        "channel": repository_of(payload),
+        "author": login_of(part_of(payload, "user")),
+        "title": text_of(payload["title"], "title"),
+        "text": plain_text(text_of(payload.get("body"), "body")),
+        "url": written(payload["html_url"], "html_url"),
         "category": labels[0] if labels else None,
-        "created_at": _happened(payload["created_at"], "created_at"),
+        "created_at": happened(payload["created_at"], "created_at"),
         # Thumbs up are what the other upstreams call votes; answers without `reactions` show none.
-        "score": _integer(_part(payload, "reactions").get("+1"), "reactions.+1"),
-        "replies": _integer(payload.get("comments"), "comments"),
+        "score": integer(part_of(payload, "reactions").get("+1"), "reactions.+1"),
+        "replies": integer(payload.get("comments"), "comments"),
     }
 
 
 def identify_trend(payload: Any) -> tuple[str, datetime | None]:
     """`github:trending:LANGUAGE:DAY:owner/name` and the start of the UTC day of observation."""
-    name = _written(payload["repository"]["full_name"], "full_name")
-    language = _written(payload["language"], "language")
+    name = written(payload["repository"]["full_name"], "full_name")
+    language = written(payload["language"], "language")
     observed_at = _observed_at(payload)
     return f"github:trending:{language}:{observed_at.date()}:{name}", observed_at
 
@@ -276,11 +185,11 @@ def parse_trend(payload: Any) -> dict[str, Any]:
     repository = payload["repository"]
     return {
         "trend_id": trend_id,
-        "list_name": _written(payload["language"], "language"),
-        "rank": _counted(payload["rank"], "rank"),
-        "name": _written(repository["full_name"], "full_name"),
-        "volume": float(_counted(repository["stargazers_count"], "stargazers_count")),
-        "url": _text(repository.get("html_url"), "html_url"),
+        "list_name": written(payload["language"], "language"),
+        "rank": counted(payload["rank"], "rank"),
+        "name": written(repository["full_name"], "full_name"),
+        "volume": float(counted(repository["stargazers_count"], "stargazers_count")),
+        "url": text_of(repository.get("html_url"), "html_url"),
         "observed_at": observed_at,
     }
 
@@ -334,6 +243,8 @@ SAMPLE_PULL_REQUEST: dict[str, Any] = {
     "body": "Closes #51.\n\n- reads `stations.csv`\n- keeps the **old** names",
     "user": {"login": "bo-lund", "id": 772},
     "labels": [{"name": "enhancement"}],
+    # Lists leave it out; the answer for a single pull request has it.
+    "comments": 2,
     "draft": False,
     "created_at": "2026-01-04T10:00:00Z",
     "updated_at": "2026-01-05T09:30:00Z",

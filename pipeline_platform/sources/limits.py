@@ -96,6 +96,10 @@ class Limits:
         self._take_token()
         self._refuse_beyond(self._count())
 
+    def give_back(self) -> None:
+        """Take back the count of a request that was admitted and not sent."""
+        self._redis.decr(_day_key(self._prefix, self._clock.now()))
+
     def pause(self, host: str, until: datetime) -> None:
         """Let no process ask `host` before `until`: the upstream said so."""
         seconds = (until - self._clock.now()).total_seconds()

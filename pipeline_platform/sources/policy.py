@@ -41,6 +41,9 @@ FAIL_MAX = 5
 COOL_DOWN_SECONDS = 60.0
 # Longer than any request may take: a probe whose process died gives way to another after this.
 PROBE_SECONDS = 300
+# Who comes while another one probes waits for what comes of it.
+PROBE_PATIENCE = timedelta(seconds=30)
+PROBE_POLL_SECONDS = 0.25
 # A breaker nobody used for a day knows nothing about today's upstream.
 BREAKER_LIFE_SECONDS = 86_400
 
@@ -177,7 +180,7 @@ class Breaker:
     """The circuit breaker of one host of one source, shared by all processes through Redis.
 
     Opens after `FAIL_MAX` failures in a row, lets one probe through after the cool-down, closes when it succeeds.
-    Transient and malformed answers are failures; a 404 shows that the upstream is alive.
+    Transient and malformed answers are failures; a 404 shows that the upstream is alive, and so does a 202.
     """
 
     def __init__(self, source_name: str, host: str, redis: Redis, clock: Clock) -> None:
@@ -216,12 +219,16 @@ class Breaker:
                 self._redis.delete(self._probe_key)
 
     def _admit(self) -> bool:
-        if self.check() == STATE_CLOSED:
-            return False
-        if not self._redis.set(self._probe_key, 1, nx=True, ex=PROBE_SECONDS):
-            raise self._refusal(COOL_DOWN_SECONDS)
-        self._breaker().half_open()
-        return True
+        """Let one request through; True when it is the probe."""
+        patient_until = self._clock.now() + PROBE_PATIENCE
+        while self.check() != STATE_CLOSED:
+            if self._redis.set(self._probe_key, 1, nx=True, ex=PROBE_SECONDS):
+                self._breaker().half_open()
+                return True
+            if self._clock.now() >= patient_until:
+                raise self._refusal(COOL_DOWN_SECONDS)
+            self._clock.sleep(PROBE_POLL_SECONDS)
+        return False
 
     def _count(self, error: SourceError | None) -> None:
         if error is None and self._storage.counter == 0 and self._storage.state == STATE_CLOSED:
@@ -249,7 +256,7 @@ class Breaker:
         return CircuitBreaker(
             fail_max=FAIL_MAX,
             reset_timeout=COOL_DOWN_SECONDS,
-            exclude=[lambda error: not isinstance(error, Transient | Malformed)],
+            exclude=[lambda error: not isinstance(error, Transient | Malformed) or error.status == 202],
             state_storage=self._storage,
             throw_new_error_on_trip=False,
         )

@@ -1,16 +1,28 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
-from pipeline_platform.sources import alpha_vantage, coingecko, github, openweather, reddit, rss, yahoo
+from pipeline_platform.sources import (
+    alpha_vantage,
+    coingecko,
+    gdelt,
+    github,
+    openweather,
+    reddit,
+    rss,
+    x,
+    yahoo,
+)
 from pipeline_platform.sources.base import Source, Stream
 
 SOURCES: tuple[Source, ...] = (
     reddit.SOURCE,
+    x.SOURCE,
     rss.SOURCE,
+    gdelt.SOURCE,
     github.SOURCE,
-    coingecko.SOURCE,
-    openweather.SOURCE,
     alpha_vantage.SOURCE,
     yahoo.SOURCE,
+    coingecko.SOURCE,
+    openweather.SOURCE,
 )
 
 

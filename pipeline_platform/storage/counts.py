@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as arrow
 
 from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
+from pipeline_platform.schemas.kinds import KINDS
 from pipeline_platform.schemas.table import Table
 from pipeline_platform.storage.lake import Lake
 
@@ -18,8 +19,9 @@ _TYPES = {
     "newest_event": STAMP,
     "newest_fetch": STAMP,
 }
+_SCHEMA = arrow.schema([(name, dtype.pyarrow_dtype) for name, dtype in _TYPES.items()])
 _KEYS = ["source", "stream", "event_date"]
-_EVENT_TIMES = ("event_time", "created_at", "opened_at", "observed_at", "issued_at", "occurred_at")
+_EVENT_TIMES = ("event_time", *dict.fromkeys(kind.event_time for kind in KINDS.values()))
 
 
 def layer_counts(lake: Lake, tables: Sequence[Table], first: date, last: date) -> pd.DataFrame:
@@ -29,9 +31,13 @@ def layer_counts(lake: Lake, tables: Sequence[Table], first: date, last: date) -
         Columns `source, stream, event_date, rows, newest_event` (null where a table has no event time) and
         `newest_fetch`.
     """
-    schema = arrow.schema([(name, dtype.pyarrow_dtype) for name, dtype in _TYPES.items()])
-    parts = [_counted(lake, table, first, last).select(schema.names).cast(schema) for table in tables]
-    return arrow.concat_tables([schema.empty_table(), *parts]).to_pandas(types_mapper=pd.ArrowDtype)
+    parts = [_counted(lake, table, first, last).select(_SCHEMA.names).cast(_SCHEMA) for table in tables]
+    return arrow.concat_tables([_SCHEMA.empty_table(), *parts]).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def no_counts() -> pd.DataFrame:
+    """What `layer_counts` gives for no tables."""
+    return _SCHEMA.empty_table().to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def _counted(lake: Lake, table: Table, first: date, last: date) -> arrow.Table:

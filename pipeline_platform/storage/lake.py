@@ -62,27 +62,31 @@ class Lake:
     def __init__(self, location: str, *, mode: str) -> None:
         self.location = location.rstrip("/")
         self.mode = mode
-        self._files: fs.FileSystem = fs.LocalFileSystem()
-        self._root = self.location
-        if "://" in self.location:
-            self._files, self._root = fs.FileSystem.from_uri(self.location)
+        self._files, self._root = _place(self.location)
         self._refuse_other_mode()
 
+    @staticmethod
+    def mode_at(location: str) -> str | None:
+        """The mode of the lake at `location`; None when there is none yet."""
+        files, root = _place(location.rstrip("/"))
+        marker = f"{root}/lake.json"
+        if files.get_file_info(marker).type != fs.FileType.File:
+            return None
+        with files.open_input_stream(marker) as stream:
+            return str(orjson.loads(stream.read())["mode"])
+
     def _refuse_other_mode(self) -> None:
-        marker = f"{self._root}/lake.json"
-        if self._files.get_file_info(marker).type == fs.FileType.File:
-            with self._files.open_input_stream(marker) as stream:
-                held = orjson.loads(stream.read())["mode"]
-            if held != self.mode:
-                raise LakeError(
-                    f"the lake at {self.location} holds {held} data and PIPELINE_MODE is {self.mode}; sandbox rows "
-                    f"and real rows never mix. Set PIPELINE_MODE={held}, or PIPELINE_HOME to another folder "
-                    "(PIPELINE_LAKE_URL to another place)."
-                )
-            return
-        self._files.create_dir(self._root, recursive=True)
-        with self._files.open_output_stream(marker) as stream:
-            stream.write(orjson.dumps({"mode": self.mode}))
+        held = self.mode_at(self.location)
+        if held is None:
+            self._files.create_dir(self._root, recursive=True)
+            with self._files.open_output_stream(f"{self._root}/lake.json") as stream:
+                stream.write(orjson.dumps({"mode": self.mode}))
+        elif held != self.mode:
+            raise LakeError(
+                f"the lake at {self.location} holds {held} data and PIPELINE_MODE is {self.mode}; sandbox rows "
+                f"and real rows never mix. Set PIPELINE_MODE={held}, or PIPELINE_HOME to another folder "
+                "(PIPELINE_LAKE_URL to another place)."
+            )
 
     def address(self, table: Table) -> str:
         """Where a table lies."""
@@ -211,6 +215,13 @@ class Lake:
             counted = days.group_by("event_date").aggregate([([], "count_all")]).to_pandas()
             parts.append(counted.rename(columns={"count_all": "rows"}).assign(layer=table.layer, name=table.name))
         return pd.concat(parts, ignore_index=True)[["layer", "name", "event_date", "rows"]] if parts else pd.DataFrame()
+
+
+def _place(location: str) -> tuple[fs.FileSystem, str]:
+    if "://" in location:
+        files, root = fs.FileSystem.from_uri(location)
+        return files, str(root)
+    return fs.LocalFileSystem(), location
 
 
 def _newer_capture(table: Table) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The warehouse: what the platform remembers about its own work, in PostgreSQL.
 
-`dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `alerts` one per
-thing the operator had to hear of. Tables are made on first use.
+`dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
+one per field of a payload that no column comes from, `alerts` one per thing the operator had to hear of. Tables are
+made on first use.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from pipeline_platform.sources.base import Window
@@ -53,8 +54,18 @@ FETCHES = sa.Table(
     sa.Column("updated", sa.Integer, nullable=False),
     sa.Column("targets", sa.Integer, nullable=False),
     sa.Column("failed_targets", sa.Integer, nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
     sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
+)
+UPSTREAM_FIELDS = sa.Table(
+    "upstream_fields",
+    _metadata,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("records", sa.BigInteger, nullable=False),
+    sa.Column("first_seen_at", _Moment, nullable=False),
+    sa.Column("last_seen_at", _Moment, nullable=False),
 )
 ALERTS = sa.Table(
     "alerts",
@@ -66,6 +77,9 @@ ALERTS = sa.Table(
     sa.Column("raised_at", _Moment, nullable=False),
     sa.UniqueConstraint("kind", "subject", name="alert_once"),
 )
+
+_UPGRADE = "alter table fetches add column if not exists requests integer not null default 0"
+"""What `create_all` does not do to tables of an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,7 @@ class Warehouse:
                 # Two first runs at once would both try to create the tables.
                 connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('pipeline_platform.schema'))"))
                 _metadata.create_all(connection)
+                connection.execute(sa.text(_UPGRADE))
             self._ready = True
         return self._engine.begin()
 
@@ -174,6 +189,71 @@ class Warehouse:
         """Keep a row of `fetches`; the arguments are its columns."""
         with self._begin() as connection:
             connection.execute(sa.insert(FETCHES).values(**fetch))
+
+    def note_fields(self, stream: str, unmapped: Mapping[str, int]) -> list[str]:
+        """Keep the fields of a fetch from which no column comes, with the payloads that had them.
+
+        Returns:
+            Those never seen before, though the stream was: what the upstream added.
+        """
+        now, known = datetime.now(UTC), set(self.unmapped_fields(stream))
+        if not unmapped:
+            return []
+        insert = insert_or_ignore(UPSTREAM_FIELDS).values(
+            [
+                {"stream": stream, "path": path, "records": count, "first_seen_at": now, "last_seen_at": now}
+                for path, count in sorted(unmapped.items())
+            ]
+        )
+        update = insert.on_conflict_do_update(
+            index_elements=["stream", "path"],
+            set_={
+                "records": UPSTREAM_FIELDS.c.records + insert.excluded.records,
+                "last_seen_at": insert.excluded.last_seen_at,
+            },
+        )
+        with self._begin() as connection:
+            connection.execute(update)
+        return sorted(set(unmapped) - known) if known else []
+
+    def unmapped_fields(self, stream: str) -> dict[str, int]:
+        """Fields of a stream from which no column comes, and how many payloads had them; most frequent first."""
+        query = (
+            sa.select(UPSTREAM_FIELDS.c.path, UPSTREAM_FIELDS.c.records)
+            .where(UPSTREAM_FIELDS.c.stream == stream)
+            .order_by(UPSTREAM_FIELDS.c.records.desc(), UPSTREAM_FIELDS.c.path)
+        )
+        with self._begin() as connection:
+            return {row.path: int(row.records) for row in connection.execute(query)}
+
+    def fetch_days(self, first: datetime, end: datetime) -> list[dict[str, Any]]:
+        """The fetches that ended from `first` to before `end`, per source, stream and UTC day.
+
+        Returns:
+            Rows with `source`, `stream`, `event_date`, `fetches`, `failed_fetches`, `requests`, `last_success_at` and
+            `last_error`.
+        """
+        day = sa.cast(sa.func.timezone("UTC", FETCHES.c.ended_at), sa.Date).label("event_date")
+        failed = FETCHES.c.error.is_not(None)
+        errors = sa.func.array_agg(
+            aggregate_order_by(FETCHES.c.error, FETCHES.c.id.desc()), type_=ARRAY(sa.Text)
+        ).filter(failed)
+        query = (
+            sa.select(
+                FETCHES.c.source,
+                FETCHES.c.stream,
+                day,
+                sa.func.count().label("fetches"),
+                sa.func.count().filter(failed).label("failed_fetches"),
+                sa.func.sum(FETCHES.c.requests).label("requests"),
+                sa.func.max(FETCHES.c.ended_at).filter(~failed).label("last_success_at"),
+                errors[1].label("last_error"),
+            )
+            .where(FETCHES.c.ended_at >= first, FETCHES.c.ended_at < end)
+            .group_by(FETCHES.c.source, FETCHES.c.stream, day)
+        )
+        with self._begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def alert(self, kind: str, subject: str, message: str) -> bool:
         """Keep an alert; False when the same one (`kind` and `subject`) was raised before."""

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline_platform.aggregate.registry import AGGREGATES
+from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES
+from pipeline_platform.aggregate.sources import fetch_log
 from pipeline_platform.schemas.aggregated import AGGREGATED
 from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
 from pipeline_platform.schemas.deduplicated import deduplicated_table
@@ -67,13 +68,16 @@ def counts(*rows: tuple[str, date, int, datetime | None, datetime | None]) -> pd
     return frame.assign(source=pd.array([row[0].split("_")[0] for row in rows], dtype=TEXT))
 
 
+def _nothing(path: str) -> pd.DataFrame:
+    if path == FETCHES:
+        return fetch_log([])
+    return counts() if path.endswith("*") else TABLES[path].empty()
+
+
 def compute(table: str, days: Sequence[date], **frames: pd.DataFrame) -> pd.DataFrame:
     """The aggregate at `table`, held against its schema; inputs that are not given are empty."""
     (aggregate,) = [one for one in AGGREGATES if one.table == table]
-    given = {
-        name: frames.get(name, counts() if one.table.endswith("*") else TABLES[one.table].empty())
-        for name, one in aggregate.inputs.items()
-    }
+    given = {name: frames.get(name, _nothing(one.table)) for name, one in aggregate.inputs.items()}
     for name, one in aggregate.inputs.items():
         given[name] = given[name][list(one.columns)] if one.columns else given[name]
     result = aggregate.compute(list(days), **given)

@@ -3,6 +3,8 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from pipeline_platform.aggregate.sources import fetch_log
+
 D = date(2026, 11, 22)
 
 
@@ -110,6 +112,7 @@ def test_developer_day(aggregated, rows, at):
             {"at": "22T04:00", "event_type": "pull_request", "closed_at": at("22T05:00")},
             {"at": "22T04:00", "event_type": "issue", "closed_at": at("23T00:00")},
             {"at": "22T04:00", "event_type": "star", "author_id": "p9"},
+            *({"at": "22T04:00", "event_type": told, "author_id": "p8"} for told in ("notice", "push", "comment")),
             {"at": "20T04:00", "event_type": "issue", "closed_at": at("22T23:59")},
             {"at": "01T04:00", "event_type": "pull_request", "closed_at": at("22T23:59")},
             {"at": "22T04:00", "event_type": "release", "repository": "c/d"},
@@ -138,6 +141,7 @@ def test_developer_day(aggregated, rows, at):
         "contributors": 2,
         "stars": 88,
         "stars_gained": -2,
+        "stars_given": 1,
         "event_date": D,
     }
     other = record(result, repository="c/d")
@@ -174,6 +178,20 @@ def test_source_day(aggregated, rows, layer_counts, at):
             "deduplicated/documents",
             [{"event_date": D}, {"event_date": D, "is_canonical": False}, {"event_date": D, "is_canonical": False}],
         ),
+        fetches=fetch_log(
+            [
+                {
+                    "source": "reddit",
+                    "stream": "reddit_posts",
+                    "event_date": D,
+                    "fetches": 5,
+                    "failed_fetches": 1,
+                    "requests": 17,
+                    "last_success_at": at("22T23:45"),
+                    "last_error": "answered 503",
+                }
+            ]
+        ),
     )
     assert record(result, stream="reddit_posts") == {
         "source": "reddit",
@@ -186,8 +204,14 @@ def test_source_day(aggregated, rows, layer_counts, at):
         "newest_event": pd.Timestamp(at("22T22:00")),
         "newest_fetch": pd.Timestamp(at("23T06:00")),
         "freshness_lag_s": 2 * 3600.0,
+        "fetches": 5,
+        "failed_fetches": 1,
+        "requests": 17,
+        "last_success_at": pd.Timestamp(at("22T23:45")),
+        "last_error": "answered 503",
         "event_date": D,
     }
+    assert record(result, stream="github_commits")["fetches"] == 0
     assert record(result, stream="github_commits")["freshness_lag_s"] == 1800.0
     late = record(result, stream="rss_articles")
     assert (late["freshness_lag_s"], late["cleaned_rows"], late["quarantined_share"]) == (0.0, 0, None)

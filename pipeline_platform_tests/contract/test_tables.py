@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 TABLES = list(tables().values())
 STREAMS = all_streams()
-MAY_BE_EMPTY = ("quarantine/", "aggregated/trend_signals")
+MAY_BE_EMPTY = (
+    "quarantine/",
+    "aggregated/trend_signals",
+    # Weeks lie on their Sundays, and the days of the demo need not hold one.
+    "raw/github_contributions",
+    "cleaned/github_contributions",
+    "deduplicated/contributions",
+)
 
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.path)
 every_stream = pytest.mark.parametrize(("source", "stream"), STREAMS, ids=[stream.name for _, stream in STREAMS])

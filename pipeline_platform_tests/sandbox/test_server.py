@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -106,6 +107,17 @@ def test_a_source_without_upstream_shows_its_sample(client: httpx.Client):
     missing = client.get("/tides/sample/tides_waves")
     assert missing.status_code == 404
     assert "tides_levels" in missing.json()["error"]
+
+
+def test_requests_are_counted_per_source_also_those_that_fail():
+    with running(build_app(World(), sources=[TIDES], faults=FaultPlan.parse("tides:500x1"))) as url:
+        before = time.time()
+        for _ in range(3):
+            httpx.get(f"{url}/tides/sample/tides_levels", trust_env=False)
+        httpx.get(f"{url}/health", trust_env=False)
+        (moments,) = httpx.get(f"{url}/requests", trust_env=False).json().values()
+    assert len(moments) == 3
+    assert before <= moments[0] <= moments[-1] <= time.time()
 
 
 def test_truth_of_a_range(client: httpx.Client):

@@ -18,7 +18,8 @@ from pipeline_platform.schemas.catalog import cleaned_table
 from pipeline_platform.sources.base import Fetch, Page, Record, Stream, Window
 from pipeline_platform.sources.client import Response, SourceClient
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
-from pipeline_platform.sources.github import SOURCE, GithubSettings, diagnose
+from pipeline_platform.sources.github import SOURCE
+from pipeline_platform.sources.github_api import GithubSettings, diagnose
 from pipeline_platform_tests.sources.conftest import FakeClock, Upstream
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -84,6 +85,10 @@ def test_ids_can_be_read() -> None:
         "github_pull_requests": "github:harbour/tide:pull_request:58",
         "github_issues": "github:harbour/tide:issue:51",
         "github_issue_documents": "github:harbour/tide:issue:51",
+        "github_stars": "github:harbour/tide:star:772",
+        "github_releases": "github:harbour/tide:release:31007",
+        "github_events": "github:harbour/tide:event:45000000123",
+        "github_contributions": "github:harbour/tide:contribution:771:2026-01-04",
         "github_trending": "github:trending:python:2026-01-06:harbour/tide",
     }
 

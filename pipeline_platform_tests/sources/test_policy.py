@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from pipeline_platform.sources.errors import (
     SourceError,
     Transient,
 )
+from pipeline_platform.sources.limits import usage
 from pipeline_platform.sources.policy import (
     COOL_DOWN_SECONDS,
     FAIL_MAX,
@@ -270,6 +272,39 @@ class TestBreaker:
             pytest.fail("a second probe went through")
         with second.guard():
             pass
+
+    def test_who_comes_beside_a_probe_waits_for_what_comes_of_it(
+        self, redis_client: redis.Redis, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = (Breaker("sample", "host", redis_client, clock) for _ in range(2))
+        for _ in range(FAIL_MAX):
+            with pytest.raises(Transient), first.guard():
+                raise Transient("down")
+        clock.advance(COOL_DOWN_SECONDS)
+        probe = first.guard()
+        probe.__enter__()
+        monkeypatch.setattr(clock, "sleep", lambda _seconds: probe.__exit__(None, None, None))
+        with second.guard():
+            pass
+        assert second.state() == "closed"
+
+    def test_what_another_request_kept_from_being_sent_is_not_counted(
+        self, upstream: Upstream, client: SourceClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = Breaker(client.source.name, urlsplit(upstream.url).netloc, client._redis, clock)
+        acquire = client._limits.acquire
+
+        def acquired_too_late(host: str) -> None:
+            acquire(host)
+            for _ in range(FAIL_MAX):
+                with pytest.raises(Transient), other.guard():
+                    raise Transient("down")
+
+        monkeypatch.setattr(client._limits, "acquire", acquired_too_late)
+        with pytest.raises(CircuitOpen):
+            client.get("posts")
+        assert upstream.seen == []
+        assert client.requests == usage(client.source, client._redis, client.settings, clock).used_today == 0
 
     def test_interrupted_probe_leaves_the_way_free(self, redis_client: redis.Redis, clock: FakeClock) -> None:
         breaker = Breaker("sample", "host", redis_client, clock)

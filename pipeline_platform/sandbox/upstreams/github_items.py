@@ -21,11 +21,12 @@ LIFE = timedelta(days=3)
 _FIRST_PULL_REQUEST = 600
 _VERBS = ("Correct", "Speed up", "Document", "Simplify", "Test", "Remove", "Extend", "Rename")
 _THINGS = ("the parser", "the cache", "the release notes", "the retry loop", "the command line", "the type hints")
-_NAMES = ("kestrel", "pebble", "lantern", "thistle", "harpoon", "meadow", "copper", "willow", "quarry", "ember")
+NAMES = ("kestrel", "pebble", "lantern", "thistle", "harpoon", "meadow", "copper", "willow", "quarry", "ember")
 _LABELS = ("bug", "enhancement", "question", "documentation")
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """`moment` (aware UTC) as GitHub writes it, to the second."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -39,14 +40,15 @@ def _markdown(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>#~|&])", r"\\\1", text)
 
 
-def _account(world: World, name: str) -> Item:
+def account(world: World, name: str) -> Item:
+    """The account of `name`, as items show it."""
     number = world.rng("github", "account", name).randrange(10**8)
     return {"login": name, "id": number, "html_url": f"https://github.com/{name}", "type": "User", "site_admin": False}
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A commit, issue or pull request as it stands now.
+    """A commit, issue, pull request, star, release or event as it stands now.
 
     Attributes:
         item: in the wire format.
@@ -86,14 +88,14 @@ def _issue(world: World, post: Post) -> Thing:
         "state_reason": "completed" if closed_at else None,
         "title": post.title,
         "body": _markdown(post.text) or None,
-        "user": None if rng.random() < 0.01 else _account(world, post.author),
+        "user": None if rng.random() < 0.01 else account(world, post.author),
         "labels": [{"id": number, "name": _LABELS[number]} for number in rng.sample(range(4), rng.randint(0, 2))],
         "comments": post.replies,
         "reactions": {"total_count": post.score, "+1": post.score, "-1": 0},
         "author_association": "NONE",
-        "created_at": _iso(post.created_at),
-        "updated_at": _iso(updated_at),
-        "closed_at": closed_at and _iso(closed_at),
+        "created_at": iso(post.created_at),
+        "updated_at": iso(updated_at),
+        "closed_at": closed_at and iso(closed_at),
     }
     if post.flaw == "malformed":
         item["title"] = {"text": post.title}
@@ -117,17 +119,17 @@ def _pull_request(world: World, repository: str, day: date, place: int) -> Thing
         "draft": False,
         "title": f"{rng.choice(_VERBS)} {rng.choice(_THINGS)}",
         "body": rng.choice((None, "", "See the **tests**.\r\n\r\n- one\r\n- two")),
-        "user": _account(world, f"{rng.choice(_NAMES)}{rng.randrange(90)}"),
+        "user": account(world, f"{rng.choice(NAMES)}{rng.randrange(90)}"),
         "labels": [],
-        "created_at": _iso(shown_at),
-        "updated_at": _iso(updated_at),
-        "closed_at": closed_at and _iso(closed_at),
-        "merged_at": _iso(closed_at) if closed_at and rng.random() < 0.8 else None,
+        "created_at": iso(shown_at),
+        "updated_at": iso(updated_at),
+        "closed_at": closed_at and iso(closed_at),
+        "merged_at": iso(closed_at) if closed_at and rng.random() < 0.8 else None,
         "base": {"ref": "main", "repo": {"full_name": repository}},
         "head": {"ref": "change", "repo": None},
     }
     if is_future:
-        item["created_at"] = _iso(shown_at + FUTURE)
+        item["created_at"] = iso(shown_at + FUTURE)
     elif rule == "counter_not_negative":
         item["comments"] = -1
     elif rule == "malformed":
@@ -140,13 +142,13 @@ def _commit(world: World, repository: str, day: date, place: int) -> Thing:
     rng = world.rng("github", key)
     sha = f"{rng.getrandbits(160):040x}"
     shown_at = datetime.combine(day, time(), UTC) + timedelta(seconds=rng.randrange(86400))
-    name = f"{rng.choice(_NAMES)}{rng.randrange(90)}"
+    name = f"{rng.choice(NAMES)}{rng.randrange(90)}"
     rule = world.flaw("repo_events", key)
-    date_shown = _iso(shown_at + FUTURE if rule == "occurred_at_not_in_future" else shown_at)
+    date_shown = iso(shown_at + FUTURE if rule == "occurred_at_not_in_future" else shown_at)
     person = {"name": name.capitalize(), "email": f"{name}@example.org", "date": date_shown}
     trailer = f"\n\nSigned-off-by: {person['name']} <{person['email']}>" if rng.random() < 0.2 else ""
     message = f"{rng.choice(_VERBS)} {rng.choice(_THINGS)}{trailer}"
-    account = _account(world, name) if rng.random() < 0.8 else None
+    author = account(world, name) if rng.random() < 0.8 else None
     item = {
         "sha": sha,
         "html_url": f"https://github.com/{repository}/commit/{sha}",
@@ -156,8 +158,8 @@ def _commit(world: World, repository: str, day: date, place: int) -> Thing:
             "message": [message] if rule == "malformed" else message,
             "comment_count": -1 if rule == "counter_not_negative" else 0,
         },
-        "author": account,
-        "committer": account,
+        "author": author,
+        "committer": author,
         "parents": [{"sha": f"{rng.getrandbits(160):040x}"}],
     }
     return Thing(item, shown_at, shown_at, f"github:{repository}:commit:{sha}", rule)
@@ -178,28 +180,51 @@ def commits_of_day(world: World, repository: str, day: date) -> list[Thing]:
     return [_commit(world, repository, day, place) for place in range(count)]
 
 
+def _stars_a_day(world: World, repository: str) -> float:
+    return world.rng("github", "stars a day", repository).uniform(0.5, 6)
+
+
+def star_time(world: World, repository: str, number: int) -> datetime:
+    """When the star number `number`, counted from 0, was given; stars come in order."""
+    late = world.rng("github", "star", repository, number).random()
+    moment = BEGINNING + timedelta(days=(number + late) / _stars_a_day(world, repository))
+    return moment.replace(microsecond=0)
+
+
+def stars_until(world: World, repository: str, moment: datetime) -> int:
+    """How many stars were given before `moment`."""
+    number = max(int((moment - BEGINNING) / timedelta(days=1) * _stars_a_day(world, repository)), 0)
+    # At this pace one more or less, by how late in its turn the last one came.
+    return number + (star_time(world, repository, number) < moment)
+
+
+def repository_number(world: World, repository: str) -> int:
+    """The number by which a repository is known under every name it ever had."""
+    return world.rng("github", "number", repository).randrange(10**9)
+
+
 def repository_now(world: World, repository: str) -> Item:
-    """The repository object with the counters of today."""
+    """The repository object with the counters of today, as they stood when the day began."""
     now = world.now()
     rng = world.rng("github", "repository", repository)
     age = (now.date() - FIRST_DAY).days
-    stars = rng.randint(200, 4000) + int(age * rng.uniform(0.5, 6))
+    stars = stars_until(world, repository, datetime.combine(now.date(), time(), UTC))
     forks = stars // rng.randint(6, 14)
     language, watchers = rng.choice(LANGUAGES).capitalize(), stars // rng.randint(30, 60)
     if world.flaw("repositories", f"{repository}:{now.date()}"):
         forks = -1
         world.plant("github", f"github:{repository}:{now.date()}", "counter_not_negative", now.date())
     return {
-        "id": rng.randrange(10**9),
+        "id": repository_number(world, repository),
         "name": repository.partition("/")[2],
         "full_name": repository,
         "private": False,
         "html_url": f"https://github.com/{repository}",
         "description": f"The home of {repository.partition('/')[2]}.",
         "fork": False,
-        "created_at": _iso(BEGINNING),
-        "updated_at": _iso(datetime.combine(now.date(), time(), UTC)),
-        "pushed_at": _iso(datetime.combine(now.date(), time(), UTC)),
+        "created_at": iso(BEGINNING),
+        "updated_at": iso(datetime.combine(now.date(), time(), UTC)),
+        "pushed_at": iso(datetime.combine(now.date(), time(), UTC)),
         "size": 900 + age,
         "stargazers_count": stars,
         "watchers_count": stars,
@@ -220,9 +245,9 @@ def young_repositories(world: World, language: str, oldest: date) -> list[Item]:
     for day in days_back(oldest + timedelta(days=1), now.date()):
         rng = world.rng("github", "young", language, day)
         for place in range(rng.randint(2, 4)):
-            pace, name = rng.paretovariate(1.1), f"{rng.choice(_NAMES)}-{rng.choice(_NAMES)}-{day:%y%m%d}{place}"
+            pace, name = rng.paretovariate(1.1), f"{rng.choice(NAMES)}-{rng.choice(NAMES)}-{day:%y%m%d}{place}"
             stars = 1 + int(pace * ((now.date() - day).days + 1) * 5)
-            full_name = f"{rng.choice(_NAMES)}works/{name}"
+            full_name = f"{rng.choice(NAMES)}works/{name}"
             items.append(
                 {
                     "id": rng.randrange(10**9),
@@ -231,7 +256,7 @@ def young_repositories(world: World, language: str, oldest: date) -> list[Item]:
                     "html_url": f"https://github.com/{full_name}",
                     "description": None if place else f"A {name.partition('-')[0]} for {language}.",
                     "fork": False,
-                    "created_at": _iso(datetime.combine(day, time(8), UTC)),
+                    "created_at": iso(datetime.combine(day, time(8), UTC)),
                     "stargazers_count": stars,
                     "watchers_count": stars,
                     "forks_count": stars // 9,
