@@ -77,6 +77,7 @@ FIRST_DAY = date(2016, 1, 1)
 
 FLAWS: dict[str, tuple[float, tuple[str, ...]]] = {
     "market_bars": (0.02, ("ohlc_low", "ohlc_high", "price_positive")),
+    "market_actions": (0.03, ("amount_positive",)),
     "weather_observations": (0.05, ("latitude_in_range", "percent", "temperature_plausible")),
     "weather_forecasts": (0.02, ("percent", "probability", "temperature_plausible")),
     "repositories": (0.1, ("counter_not_negative",)),

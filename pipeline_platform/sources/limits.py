@@ -65,7 +65,7 @@ class Limits:
 
     Args:
         source: declares the budget.
-        settings: may override the rate.
+        settings: may override the rate and the daily budget.
         redis: shared by every process that asks this upstream.
         clock: time and waiting.
     """

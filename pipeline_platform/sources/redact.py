@@ -33,6 +33,7 @@ SECRET_NAMES = frozenset(
         "client_secret",
         "consumer_secret",
         "cookie",
+        "crumb",
         "id_token",
         "oauth_signature",
         "oauth_token",

@@ -1,6 +1,7 @@
 """Every source the platform knows: add a source by one import and one line here."""
 
 from pipeline_platform.sources import (
+    alpha_vantage,
     bluesky,
     coingecko,
     gdelt,
@@ -13,6 +14,7 @@ from pipeline_platform.sources import (
     reddit,
     rss,
     x,
+    yahoo,
 )
 from pipeline_platform.sources.base import Source, Stream
 
@@ -27,6 +29,8 @@ SOURCES: tuple[Source, ...] = (
     gdelt.SOURCE,
     github.SOURCE,
     coingecko.SOURCE,
+    alpha_vantage.SOURCE,
+    yahoo.SOURCE,
     openweather.SOURCE,
     open_meteo.SOURCE,
 )

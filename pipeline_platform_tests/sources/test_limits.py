@@ -41,6 +41,18 @@ def test_setting_overrides_the_budget_at_once(redis_client: redis.Redis, clock: 
     assert sum(clock.sleeps) == pytest.approx(120, abs=0.1)
 
 
+def test_setting_overrides_the_daily_budget(redis_client: redis.Redis, clock: FakeClock) -> None:
+    budget = Budget(6000, 60, daily=1)
+    wide = limits_of(budget, redis_client, clock, requests_per_day=3)
+    for _ in range(3):
+        wide.acquire("api.example.org")
+    with pytest.raises(QuotaExhausted, match="all 3 requests"):
+        wide.acquire("api.example.org")
+    source, settings = make_source(API, budget=budget), KeyedSettings(requests_per_day=5)
+    assert usage(source, redis_client, settings, clock).remaining == 2
+    assert usage(source, redis_client, None, clock).remaining == 0
+
+
 def test_rate_of_a_single_request_has_no_burst() -> None:
     rate = rate_of(make_source(API, budget=Budget(1, 5)), KeyedSettings())
     assert (rate.limit, rate.interval, rate.burst) == (1, 5000, 1)
