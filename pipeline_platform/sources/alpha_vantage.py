@@ -89,8 +89,7 @@ class AlphaVantageSettings(SourceSettings):
     currencies: list[str] = Field(["EUR/USD"], description="Exchange rates, `EUR/USD`.")
     crypto: list[str] = Field(["BTC/USD"], description="Coins with the currency of their price, `BTC/USD`.")
     intraday: list[str] = Field(
-        ["AAPL", "BTC/USD"],
-        description="Those of the lists above to have within the day too, on a paid plan; set `[]` for a free key.",
+        [], description="Those of the lists above to have within the day too; needs a paid plan."
     )
     interval: Literal["1min", "5min", "15min", "30min", "60min"] = Field(
         "30min", description="Length of bars within a day; an answer holds 100."
@@ -346,6 +345,7 @@ SOURCE = Source(
             # A window of twenty years has a page per month.
             max_pages=300,
             targets=_watched_intraday,
+            opt_in="intraday",
             fetch=fetch_intraday,
             identify=identify_intraday,
             parse=parse_intraday,
