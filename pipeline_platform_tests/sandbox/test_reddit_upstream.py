@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from pipeline_platform.sandbox.recordings import Recording, load
 from pipeline_platform.sandbox.upstreams import reddit
+from pipeline_platform.sandbox.upstreams.reddit_recorded import _subreddit_of
 from pipeline_platform.sandbox.world import World
 
 RECORDINGS = Path(__file__).parents[2] / "../shared/recordings"
@@ -77,7 +78,7 @@ def test_pages_hold_every_post_once_newest_first(client: TestClient, world: Worl
     things = read_on(client, f"/r/{subreddit}/{listing}", pages=3)
     days = [NOW.date() - timedelta(days=back) for back in range(12)]
     shown = [post for day in days for post in reversed(world.channel_posts("reddit", subreddit, day))]
-    expected = [post.upstream_id for post in shown if post.kind == kind]
+    expected = [post.upstream_id for post in shown if post.kind == kind and not world.is_removed(post)]
     assert len(things) == 300
     assert [thing["data"]["name"] for thing in things] == expected[:300]
     assert read_on(client, f"/r/{subreddit.upper()}/{listing}/", pages=12, limit=25) == things
@@ -195,7 +196,7 @@ def test_every_recording_is_served_or_has_a_reason() -> None:
     recordings = load(RECORDINGS, "reddit")
     replay = reddit.replay(recordings)
     served = set(replay.watch["subreddits"])
-    by_name = {reddit._subreddit_of(item): item for item in recordings}
+    by_name = {_subreddit_of(item): item for item in recordings}
     assert len(by_name) == len(recordings)
     tokens = [item for item in recordings if item.url.endswith("access_token") and item.file not in replay.unused]
     assert len(tokens) == 1
