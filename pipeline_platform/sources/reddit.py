@@ -1,8 +1,4 @@
-"""Reddit: posts and comments of watched subreddits, trees of comments, searches, through PRAW.
-
-Wire format of listings and things: https://www.reddit.com/dev/api. Limits and the duty to delete:
-https://support.reddithelp.com/hc/en-us/articles/16160319875092.
-"""
+"""Reddit as a source: its streams, and what its refusals mean. How it is read is told in `reddit_listings`."""
 
 import re
 from collections.abc import Mapping, Sequence

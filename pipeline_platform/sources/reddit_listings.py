@@ -1,6 +1,8 @@
-"""Listings of Reddit, page by page: the newest posts and comments of a subreddit, and what a search finds.
+"""Reddit, page by page: newest posts and comments of watched subreddits, trees of comments, searches, through PRAW.
 
-https://www.reddit.com/dev/api#listings
+Wire format of listings and things: https://www.reddit.com/dev/api. Limits and the duty to delete:
+https://support.reddithelp.com/hc/en-us/articles/16160319875092. What was deleted or removed is kept without content
+and author, also where Reddit goes on to show them; what is held is checked again after a day, for a week.
 """
 
 import logging
