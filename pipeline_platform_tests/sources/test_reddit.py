@@ -3,63 +3,44 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import redis
 from pydantic import ValidationError
 
-from pipeline_platform.sandbox.faults import FaultPlan
-from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import World
 from pipeline_platform.sources import reddit
 from pipeline_platform.sources.base import Fetch, Page, Stream, Window
-from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, Transient
 from pipeline_platform.sources.reddit_listings import connection_of
 from pipeline_platform.sources.reddit_records import SAMPLE_POST, parse_post
 from pipeline_platform.sources.reddit_settings import RedditSettings
-from pipeline_platform_tests.sources.conftest import START, FakeClock, Upstream
+from pipeline_platform_tests.sources.conftest import START, FakeClock, FetchOf, Shown, Upstream
+from pipeline_platform_tests.sources.reddit_wire import TOKEN
 
 RECORDINGS = Path(__file__).parents[2] / "../shared/recordings"
 POSTS, COMMENTS, SEARCH = reddit.SOURCE.streams
 TWO_DAYS = Window(START - timedelta(days=2), START)
 EVER = Window(datetime(2000, 1, 1, tzinfo=UTC), START)
-TOKEN = json.dumps({"access_token": "t0k3n-of-the-test", "token_type": "bearer", "expires_in": 3600, "scope": "*"})
 SECRET = "a-secret-that-must-not-show"
 
-Connect = Callable[[dict[str, Any]], Fetch[RedditSettings]]
+Connect = Callable[..., Fetch[RedditSettings]]
 
 
 @pytest.fixture
-def connect(redis_client: redis.Redis, clock: FakeClock, tmp_path: Path) -> Iterator[Connect]:
+def connect(fetch_of: FetchOf) -> Connect:
     """From settings to what a stream's `fetch` works with."""
-    with ExitStack() as stack:
-
-        def connect_to(given: dict[str, Any], window: Window = TWO_DAYS) -> Fetch[RedditSettings]:
-            settings = RedditSettings(**given)
-            client = SourceClient(
-                reddit.SOURCE, settings, redis=redis_client, cache_path=tmp_path / "cache", clock=clock
-            )
-            return Fetch(stack.enter_context(client), settings, window, START)
-
-        yield connect_to
+    return lambda given, window=TWO_DAYS: fetch_of(reddit.SOURCE, given, window)
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Callable[..., dict[str, Any]]]:
+def sandbox(shown: Shown) -> Shown:
     """Starts the sandbox; gives the settings that make the source read it."""
-    with ExitStack() as stack:
-
-        def start(world: World, faults: str = "", recordings: Path | None = None) -> dict[str, Any]:
-            app = build_app(world, recordings=recordings, faults=FaultPlan.parse(faults), sources=(reddit.SOURCE,))
-            return httpx.get(stack.enter_context(running(app)) + "/watch").json()["reddit"]
-
-        yield start
+    return partial(shown, reddit.SOURCE)
 
 
 def small_world() -> World:
