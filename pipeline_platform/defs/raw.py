@@ -10,6 +10,7 @@ from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import asset_arguments, counts, tell_days
 from pipeline_platform.operate.intake import Intake, take_in
 from pipeline_platform.operate.overview import source_state
+from pipeline_platform.operate.recheck import Rechecked
 from pipeline_platform.schemas.catalog import raw_table
 from pipeline_platform.sources.base import Source, Stream
 from pipeline_platform.sources.errors import CircuitOpen, QuotaExhausted
@@ -65,13 +66,20 @@ def _by_error(intake: Intake) -> dict[str, int]:
 
 
 def _mark_other_days(context: dg.AssetExecutionContext, intake: Intake, days: list[date]) -> None:
-    """Tell Dagster of days that received records though the run was not asked for them, so that downstream follows."""
-    for day in sorted(set(intake.collected.days) - set(days)):
+    """Tell Dagster of days that received records, or changes by a re-check, though the run was not asked for them.
+
+    So downstream follows.
+    """
+    changed = intake.rechecked.changed if intake.rechecked else {}
+    for day in sorted({*intake.collected.days, *changed} - set(days)):
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=context.asset_key,
                 partition=day.isoformat(),
-                metadata={"records": intake.collected.days[day], "asked for": f"{days[0]} to {days[-1]}"},
+                metadata={
+                    "records": intake.collected.days[day] + changed.get(day, 0),
+                    "asked for": f"{days[0]} to {days[-1]}",
+                },
             )
         )
 
@@ -90,6 +98,7 @@ def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, da
         "unchanged": merged.unchanged,
         "before the first partition": collected.before_start,
         "targets fetched": len(collected.whole),
+        **_of_recheck(intake.rechecked),
         **({"targets failed": counts(_by_error(intake), "error")} if intake.failures else {}),
         "dead letters": intake.buried,
         "healed": intake.healed,
@@ -100,6 +109,16 @@ def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, da
         **({"new fields": counts(dict.fromkeys(intake.new_fields, 1), "field")} if intake.new_fields else {}),
         "days": f"{days[0]} to {days[-1]}",
         **({"history": note} if note else {}),
+    }
+
+
+def _of_recheck(rechecked: Rechecked | None) -> dict[str, int]:
+    if rechecked is None:
+        return {}
+    return {
+        "rechecked": rechecked.collected.records,
+        "removed upstream": rechecked.removed,
+        "waiting for a re-check": rechecked.waiting,
     }
 
 

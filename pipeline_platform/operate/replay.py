@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline_platform.operate.intake import take_in
+from pipeline_platform.operate.recheck import RECHECK_TARGET
 from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.registry import source_named
 from pipeline_platform.storage.stores import Stores
@@ -53,8 +54,11 @@ def _replay_one(stores: Stores, letter: DeadLetter, run_id: str) -> Replayed:
         stream = next(stream for stream in source.streams if stream.name == letter.stream)
     except (KeyError, StopIteration):
         return Replayed(letter, healed=False, error=f"{letter.source}/{letter.stream} is no longer a source", records=0)
-    if letter.target not in stream.targets(source_settings(source)):
+    if letter.target == RECHECK_TARGET:
+        if stream.recheck is None:
+            return Replayed(letter, healed=False, error=f"{stream.name} no longer checks its records again", records=0)
+    elif letter.target not in stream.targets(source_settings(source)):
         return Replayed(letter, healed=False, error="the target is no longer on the watch list", records=0)
     intake = take_in(stores, source, stream, letter.window, run_id=run_id, targets=[letter.target])
     error = str(intake.failures[0].error) if intake.failures else None
-    return Replayed(letter, healed=error is None, error=error, records=intake.collected.records)
+    return Replayed(letter, healed=error is None, error=error, records=intake.records)

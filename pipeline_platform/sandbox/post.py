@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
 SERIES = {
@@ -24,6 +24,8 @@ COPYING = ("c", "pai", "tbm")
 """Series whose posts repeat each other: with them, title and text reach the platform whole."""
 LINKING = "ng"
 """Series whose posts may be an article of `a`, seen by another collector of news: the same address and title."""
+REMOVABLE = "pc"
+"""Series of which upstreams take some posts away after they were shown."""
 
 FIRST_NUMBERED_DAY = date(2015, 1, 1)
 NUMBERS_A_DAY = 1000
@@ -49,6 +51,7 @@ class Post:
         duplicate_of, similarity: key of the post it repeats, word for word (`exact`) or nearly (`near`), or of the
             article whose address it has (`link`).
         topic, tone, language: what it is about, `positive`, `negative` or `neutral`, and ISO 639-1 code.
+        removed_at: when the upstream takes it away, None if it stays.
     """
 
     key: str
@@ -71,6 +74,7 @@ class Post:
     topic: str
     tone: str
     language: str
+    removed_at: datetime | None = None
 
     @property
     def upstream_id(self) -> str:
@@ -154,6 +158,12 @@ class Slot:
         if self.series == "i":
             return days * NUMBERS_A_DAY + self.k + 1
         return (days * 4096 + self.channel) * 16384 + self.k
+
+    @classmethod
+    def numbered(cls, series: str, number: int) -> "Slot":
+        """The slot whose post of `series` (not of issues) has this serial number; raises OverflowError beyond time."""
+        days, rest = divmod(number, 4096 * 16384)
+        return cls(series, rest // 16384, FIRST_NUMBERED_DAY + timedelta(days=days), rest % 16384)
 
 
 def base36(number: int) -> str:

@@ -15,7 +15,7 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
         the copy and of what it repeats (which may lie on the day before `first`); copies of one post are copies of
         each other. `bad_rows`: record id, rule and day of every broken row; rows other than documents are listed once
         they were served, and without a day where the upstream gave none. `spikes`: hours of much talk and jumps of a
-        price.
+        price. `removed`: documents that the upstream took away after it had shown them, with their day and the moment.
     """
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     shown = {post.key: post for day in days for source in CHANNELS_AT_LEAST for post in world.posts(source, day)}
@@ -28,6 +28,17 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
         "documents": {f"{source}:{kind}": count for (source, kind), count in sorted(counts.items())},
         "duplicates": [_pair(world, shown, post) for post in shown.values() if post.duplicate_of],
         "bad_rows": _bad_rows(world, shown, first, last),
+        "removed": [
+            {
+                "source": post.source,
+                "kind": post.kind,
+                "record_id": post.document_id,
+                "day": post.shown_at.date().isoformat(),
+                "removed_at": post.removed_at.isoformat(),
+            }
+            for post in shown.values()
+            if post.removed_at is not None and world.is_removed(post)
+        ],
         "spikes": [spike for day in days for spike in _spikes(world, day)],
     }
 

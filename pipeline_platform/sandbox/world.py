@@ -27,6 +27,7 @@ from pipeline_platform.sandbox.post import (
     FIRST_NUMBERED_DAY,
     LINKING,
     NUMBERS_A_DAY,
+    REMOVABLE,
     SERIES,
     UNTITLED,
     PlantedRow,
@@ -68,6 +69,10 @@ PER_CHANNEL_AT_MOST = {
 
 BAD_SHARE, EXACT_SHARE, NEAR_SHARE = 0.015, 0.04, 0.03
 COPY_FATES = BAD_SHARE + EXACT_SHARE + NEAR_SHARE
+REMOVED_SHARE = 0.02
+REMOVED_AFTER_HOURS = (20, 44)
+"""Share of the posts of `REMOVABLE` series that are taken away, and how long after they were shown."""
+
 SPIKE_FACTOR = 6
 FUTURE = timedelta(days=3650)
 """How far in the future a post lies that breaks `created_at_not_in_future`: it must still do so when fetched late."""
@@ -168,6 +173,17 @@ class World:
             return None
         post = self._make(slot) if exists else None
         return post if post and post.shown_at <= self.now() else None
+
+    def numbered(self, series: str, number: int) -> Post | None:
+        """The post of `series` with this serial number, if it is shown by now."""
+        try:
+            return self.post(Slot.numbered(series, number).key)
+        except OverflowError:
+            return None
+
+    def is_removed(self, post: Post) -> bool:
+        """Whether the upstream has taken `post` away by now."""
+        return post.removed_at is not None and post.removed_at <= self.now()
 
     def spike(self, day: date) -> Spike:
         """The spike of `day`."""
@@ -285,7 +301,15 @@ class World:
             topic=written.topic,
             tone=written.tone,
             language=written.language,
+            removed_at=self._removal(slot, shown_at) if fate >= self._fate_of_removal(slot.series) else None,
         )
+
+    def _fate_of_removal(self, series: str) -> float:
+        return 1 - REMOVED_SHARE if series in REMOVABLE else 1.0
+
+    def _removal(self, slot: Slot, shown_at: datetime) -> datetime:
+        hours = self.rng("removal", slot.key).uniform(*REMOVED_AFTER_HOURS)
+        return shown_at + timedelta(seconds=int(hours * 3600))
 
     def _write(self, slot: Slot) -> texts.Written:
         rng = self.rng("text", slot.key)
@@ -311,14 +335,14 @@ class World:
         return Slot("p", slot.channel, yesterday, rng.randrange(self._count("p", slot.channel, yesterday)))
 
     def _origin(self, slot: Slot, before: datetime, rng: random.Random) -> Slot | None:
-        """A sound post of this or the previous day, shown before, that is no copy itself; None if none was found."""
+        """A sound post of this or the previous day, shown before, that stays and is no copy; None if none was found."""
         siblings = "a" if slot.series in LINKING else next((one for one in COPYING if slot.series in one), "")
         for _ in range(12 if siblings else 0):
             series = rng.choice([slot.series, *siblings]) if slot.series in siblings else rng.choice(siblings)
             channel = rng.randrange(len(self._channels[SERIES[series][0]]))
             day = slot.day - timedelta(days=rng.random() < 0.3)
             found = self._earlier(rng, day, series, channel, before)
-            if found and self._begin(found)[1] >= COPY_FATES:
+            if found and COPY_FATES <= self._begin(found)[1] < self._fate_of_removal(series):
                 return found
         return None
 

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -140,6 +140,25 @@ class Collector:
             result.failures.append(self._failure(target, error))
         else:
             result.whole.append(target)
+
+    def take_pages(self, target: str, pages: Iterable[Page]) -> Collected:
+        """Take pages that somebody else asked for, under the name `target`; a `SourceError` is returned as its failure.
+
+        What came before the failure is kept.
+        """
+        result = Collected()
+        self._stored_at = time.monotonic()
+        try:
+            for page in pages:
+                self._refuse_other_world(page)
+                for record in page.records:
+                    self._take(page, record, result)
+            result.whole.append(target)
+        except SourceError as error:
+            result.failures.append(self._failure(target, error))
+        finally:
+            self._flush()
+        return result
 
     def _failure(self, target: str, error: SourceError) -> Failure:
         secrets = self.fetch.client.secrets

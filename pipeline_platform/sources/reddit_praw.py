@@ -89,8 +89,15 @@ class Connection:
         Raises:
             SourceError: of the client, or what PRAW makes of an answer.
         """
+        return self._answer(path, method="GET", params=dict(params))
+
+    def send(self, path: str, data: Mapping[str, str | int]) -> Any:
+        """As `ask`, for what Reddit wants as a form."""
+        return self._answer(path, method="POST", data=dict(data))
+
+    def _answer(self, path: str, **request: Any) -> Any:
         try:
-            return self.reddit.request(method="GET", path=path, params=dict(params))
+            return self.reddit.request(path=path, **request)
         except prawcore.Redirect as error:
             status = error.response.status_code
             if error.path.startswith("/subreddits/search"):

@@ -18,6 +18,28 @@ _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _GONE = frozenset({"[deleted]", "[removed]", "[deleted by user]", "[ removed by reddit ]"})
 """What Reddit writes, in any case of letters, where a body or a title was."""
 
+_REMOVED_IF = ("removed_by_category", "removed", "spam", "banned_by", "gone")
+"""Fields that are set where something was removed. `removed`, `spam` and `banned_by` are shown to moderators, who still
+see the text that everybody else does not; `gone` is our own word for what Reddit does not show any more at all."""
+
+_CONTENT = ("title", "selftext", "body")
+_KEPT_OF_GONE = (
+    "name",
+    "id",
+    "subreddit",
+    "link_id",
+    "parent_id",
+    "created_utc",
+    "score",
+    "hide_score",
+    "score_hidden",
+    "num_comments",
+    "num_crossposts",
+    "over_18",
+    *_REMOVED_IF,
+)
+"""Fields that say nothing of what was written, by whom, or where it led."""
+
 
 def _text(payload: Mapping[str, Any], field: str) -> str | None:
     return values.text(payload.get(field), field)
@@ -84,11 +106,47 @@ def identify_comment(payload: Any) -> tuple[str, datetime | None]:
     return _identify(payload, "t1")
 
 
-def _is_gone(payload: Mapping[str, Any], *texts: str | None) -> bool:
-    # `removed`, `spam` and `banned_by` are shown to moderators, who still see the text that everybody else does not.
-    if any(payload.get(field) for field in ("removed_by_category", "removed", "spam", "banned_by")):
+def _is_gone(payload: Mapping[str, Any]) -> bool:
+    if any(payload.get(field) for field in _REMOVED_IF):
         return True
-    return any(text is not None and text.strip().lower() in _GONE for text in texts)
+    texts = (payload.get(field) for field in _CONTENT)
+    return any(isinstance(text, str) and text.strip().lower() in _GONE for text in texts)
+
+
+def without_what_is_gone(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`payload` as we may keep it: as received, or without content and author if it was deleted or removed.
+
+    Reddit goes on to show title, pictures and addresses of a removed post; its terms want them deleted.
+    """
+    if not _is_gone(payload):
+        return payload
+    content = {field: _marker(payload[field]) for field in _CONTENT if field in payload}
+    return {field: payload[field] for field in _KEPT_OF_GONE if field in payload} | content
+
+
+def _marker(text: Any) -> str:
+    return text if isinstance(text, str) and text.strip().lower() in _GONE else "[removed]"
+
+
+def payload_of_missing(record_id: str, event_time: datetime, payload: Any) -> dict[str, Any]:
+    """What is kept of a post or comment that Reddit does not show any more, made of its last capture.
+
+    Raises:
+        ValueError: `record_id` is neither of a post nor of a comment.
+    """
+    name = fullname_of(record_id)
+    held = payload if isinstance(payload, Mapping) else {}
+    kept = {field: held[field] for field in ("subreddit", "link_id") if field in held}
+    content = {"title": "[deleted]", "selftext": "[deleted]"} if name.startswith("t3_") else {"body": "[deleted]"}
+    return {"name": name, "created_utc": event_time.timestamp(), **kept, **content, "gone": True}
+
+
+def fullname_of(record_id: str) -> str:
+    """`t3_…` of `reddit:t3_…`; raises ValueError where there is none."""
+    name = record_id.removeprefix("reddit:")
+    if not re.fullmatch(r"t[13]_[0-9a-z]+", name):
+        raise ValueError(f"{record_id!r:.60} has no fullname")
+    return name
 
 
 def _plain(markdown: str | None, html: str | None) -> str | None:
@@ -153,7 +211,7 @@ def parse_post(payload: Any) -> dict[str, Any]:
         "replies": _integer(payload, "num_comments"),
         "shares": _integer(payload, "num_crossposts"),
     }
-    if _is_gone(payload, body, title):
+    if _is_gone(payload):
         return row | {"is_deleted": True, "url": f"{_SITE}/comments/{name[3:]}/"}
     return row | {
         "title": title,
@@ -174,7 +232,7 @@ def parse_comment(payload: Any) -> dict[str, Any]:
     text = _plain(body, _text(payload, "body_html"))
     # The permalink repeats the title of the post, which outlives neither the post nor this comment.
     row = _common(payload, "comment", name) | {"url": f"{_SITE}/comments/{post}/_/{name[3:]}/"}
-    if _is_gone(payload, body):
+    if _is_gone(payload):
         return row | {"is_deleted": True}
     return row | {"text": text}
 
@@ -206,6 +264,38 @@ SAMPLE_POST: dict[str, Any] = {
     "created_utc": 1767697200.0,
 }
 
+SAMPLE_GALLERY: dict[str, Any] = {
+    "name": "t3_1q5m7dz",
+    "id": "1q5m7dz",
+    "subreddit": "homebrewing",
+    "author": "hopyard_gate",
+    "title": "Labels for the winter ale, both sides",
+    "selftext": "",
+    "selftext_html": None,
+    "permalink": "/r/homebrewing/comments/1q5m7dz/labels_for_the_winter_ale_both_sides/",
+    "url": "https://www.reddit.com/gallery/1q5m7dz",
+    "is_gallery": True,
+    "gallery_data": {"items": [{"media_id": "front7", "id": 1}, {"media_id": "back7", "id": 2}]},
+    "media_metadata": {"front7": {"status": "valid", "s": {"u": "https://preview.redd.it/front7.jpg"}}},
+    "preview": {"images": [{"source": {"url": "https://preview.redd.it/front7-preview.jpg"}}]},
+    "post_hint": "image",
+    "link_flair_text": None,
+    "thumbnail": "https://b.thumbs.redditmedia.com/front7.jpg",
+    "over_18": False,
+    "score": 1,
+    "hide_score": True,
+    "num_comments": 0,
+    "num_crossposts": 0,
+    "edited": False,
+    "removed_by_category": None,
+    "removed": False,
+    "spam": False,
+    "banned_by": None,
+    "created_utc": 1767700800.0,
+}
+
+SAMPLE_GONE_POST = payload_of_missing("reddit:t3_1q5a0aa", _EPOCH + timedelta(seconds=1767693600), SAMPLE_POST)
+
 SAMPLE_COMMENT: dict[str, Any] = {
     "name": "t1_nx4r7c2",
     "id": "nx4r7c2",
@@ -224,4 +314,51 @@ SAMPLE_COMMENT: dict[str, Any] = {
     "replies": "",
     "edited": False,
     "created_utc": 1767700860.0,
+}
+
+SAMPLE_REMOVED_COMMENT: dict[str, Any] = {
+    "name": "t1_nx4rb08",
+    "subreddit": "homebrewing",
+    "link_id": "t3_1q5k2ab",
+    "body": "[removed]",
+    "created_utc": 1767701400.0,
+    "score": 1,
+    "removed": True,
+    "spam": False,
+    "banned_by": None,
+}
+
+SAMPLE_GONE_COMMENT = payload_of_missing("reddit:t1_nx4r000", _EPOCH + timedelta(seconds=1767701460), SAMPLE_COMMENT)
+
+_GONE_FIELDS = "removed | spam | banned_by | gone"
+
+POST_FIELDS = {
+    "document_id": "name",
+    "kind": "(always post)",
+    "channel": "subreddit",
+    "author": "author",
+    "title": "title",
+    "text": "selftext | selftext_html",
+    "url": "permalink | name",
+    "image_url": "url | post_hint | gallery_data | media_metadata | preview | thumbnail",
+    "category": "link_flair_text",
+    "created_at": "created_utc",
+    "score": "score | hide_score",
+    "replies": "num_comments",
+    "shares": "num_crossposts",
+    "is_deleted": f"{_GONE_FIELDS} | removed_by_category | title | selftext",
+    "is_adult": "over_18",
+}
+
+COMMENT_FIELDS = {
+    "document_id": "name",
+    "kind": "(always comment)",
+    "channel": "subreddit",
+    "author": "author",
+    "text": "body | body_html",
+    "url": "link_id | name",
+    "created_at": "created_utc",
+    "score": "score | score_hidden",
+    "is_deleted": f"{_GONE_FIELDS} | body",
+    "is_adult": "over_18",
 }

@@ -1,8 +1,8 @@
 """The warehouse: what the platform remembers about its own work, in PostgreSQL.
 
 `dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
-one per field of a payload that no column comes from, `alerts` one per thing the operator had to hear of. Tables are
-made on first use.
+one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
+again, `alerts` has one row per thing the operator had to hear of. Tables are made on first use.
 """
 
 from collections.abc import Iterable, Mapping
@@ -76,6 +76,13 @@ ALERTS = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("raised_at", _Moment, nullable=False),
     sa.UniqueConstraint("kind", "subject", name="alert_once"),
+)
+RECHECKS = sa.Table(
+    "rechecks",
+    _metadata,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("record_id", sa.Text, primary_key=True),
+    sa.Column("checked_at", _Moment, nullable=False),
 )
 
 _UPGRADE = "alter table fetches add column if not exists requests integer not null default 0"
@@ -254,6 +261,28 @@ class Warehouse:
         )
         with self._begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def rechecks(self, stream: str) -> dict[str, datetime]:
+        """When each record of a stream was last checked, as far back as that is kept."""
+        query = sa.select(RECHECKS.c.record_id, RECHECKS.c.checked_at).where(RECHECKS.c.stream == stream)
+        with self._begin() as connection:
+            return {record_id: moment.astimezone(UTC) for record_id, moment in connection.execute(query)}
+
+    def mark_rechecked(
+        self, stream: str, record_ids: Iterable[str], moment: datetime, *, forget_before: datetime
+    ) -> None:
+        """Note that records were checked at `moment`; what was noted of the stream before `forget_before` goes."""
+        rows = [{"stream": stream, "record_id": name, "checked_at": moment} for name in sorted(record_ids)]
+        insert = insert_or_ignore(RECHECKS)
+        again = insert.on_conflict_do_update(
+            index_elements=["stream", "record_id"], set_={"checked_at": insert.excluded.checked_at}
+        )
+        with self._begin() as connection:
+            if rows:
+                connection.execute(again, rows)
+            connection.execute(
+                sa.delete(RECHECKS).where(RECHECKS.c.stream == stream, RECHECKS.c.checked_at < forget_before)
+            )
 
     def alert(self, kind: str, subject: str, message: str) -> bool:
         """Keep an alert; False when the same one (`kind` and `subject`) was raised before."""

