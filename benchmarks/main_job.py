@@ -30,7 +30,7 @@ class Measured:
         return sum(dict(self.report["rows"]).values())  # type: ignore[call-overload]
 
 
-class _Memory(threading.Thread):
+class Memory(threading.Thread):
     """Watches how much memory a process and its children hold; shared pages count once for each of them."""
 
     def __init__(self, pid: int) -> None:
@@ -40,6 +40,7 @@ class _Memory(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
+        """Sample until `ended` is set."""
         while not self.ended.wait(SAMPLE_SECONDS):
             held = 0
             try:
@@ -55,7 +56,7 @@ def _job(scale: int) -> Measured:
     with subprocess.Popen(
         [*COMMAND, "--scale", str(scale)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        memory = _Memory(process.pid)
+        memory = Memory(process.pid)
         memory.start()
         out, err = process.communicate()
         memory.ended.set()

@@ -1,6 +1,6 @@
 """Raw assets: one per stream, filled from the upstream, merged by record id; what fails becomes a dead letter."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -86,6 +86,7 @@ def _mark_other_days(context: dg.AssetExecutionContext, intake: Intake, days: li
 
 def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, days: list[date]) -> dict[str, Any]:
     collected, merged = intake.collected, intake.merged
+    state = source_state(stores, source)
     unmapped = dict(collected.unmapped.most_common(SHOWN_FIELDS))
     note = ""
     if stream.history == "now_only":
@@ -102,7 +103,11 @@ def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, da
         **({"targets failed": counts(_by_error(intake), "error")} if intake.failures else {}),
         "dead letters": intake.buried,
         "healed": intake.healed,
-        **{name: value for name, value in source_state(stores, source).items() if value is not None},
+        **{
+            name: str(value) if isinstance(value, datetime) else value
+            for name, value in state.items()
+            if value is not None
+        },
         "payloads looked at": collected.looked_at,
         "unmapped fields": len(collected.unmapped),
         **({"unmapped fields, most frequent": counts(unmapped, "field")} if unmapped else {}),

@@ -209,8 +209,7 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
 def print_sources(rows: Sequence[dict[str, Any]]) -> None:
     """The listing of sources, then what is too long for a cell: how to get credentials, and what went wrong last."""
     shown = (
-        "source", "domain", "status", "budget", "requests left today", "breaker", "last success", "rows today",
-        "newest event", "dead letters",
+        "source", "domain", "status", "budget", "breaker", "last success", "rows today", "newest event", "dead letters",
     )  # fmt: skip
     print_rows("Sources", shown, [[row[name] for name in shown] for row in rows])
     for row in rows:

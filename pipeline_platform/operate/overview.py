@@ -43,7 +43,7 @@ def source_state(stores: Stores, source: Source) -> dict[str, Any]:
     return {
         "requests today": used.used_today,
         "requests left today": used.remaining,
-        "budget resets at": used.resets_at.isoformat(timespec="minutes"),
+        "budget resets at": used.resets_at,
         "breaker": breaker_state(source, stores.redis),
     }
 
@@ -73,7 +73,7 @@ def _row(
         "streams": [stream.name for stream in source.streams],
         "status": _status(stores, settings.enabled, missing),
         "credentials": _credentials(source, missing),
-        "budget": _budget(source, settings.requests_per_minute, state["requests today"], source.budget.daily),
+        "budget": _budget(source, settings.requests_per_minute, state),
         **state,
         "last success": max(successes) if successes else None,
         "last error": errors[-1] if errors else None,
@@ -107,6 +107,8 @@ def _credentials(source: Source, missing: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _budget(source: Source, per_minute: int | None, used: int, daily: int | None) -> str:
+def _budget(source: Source, per_minute: int | None, state: dict[str, Any]) -> str:
     rate = f"{per_minute}/min" if per_minute else f"{source.budget.requests}/{source.budget.per_seconds:g} s"
-    return f"{rate}, {used}{f' of {daily}' if daily else ''} today"
+    left = state["requests left today"]
+    until = f", {left} left until {state['budget resets at']:%H:%M} UTC" if left is not None else ""
+    return f"{rate}; {state['requests today']} today{until}"
