@@ -24,7 +24,7 @@ COPYING = ("c", "pai", "tbm")
 """Series whose posts repeat each other: with them, title and text reach the platform whole."""
 LINKING = "ng"
 """Series whose posts may be an article of `a`, seen by another collector of news: the same address and title."""
-REMOVABLE = "pc"
+REMOVABLE = "pct"
 """Series of which upstreams take some posts away after they were shown."""
 
 FIRST_NUMBERED_DAY = date(2015, 1, 1)

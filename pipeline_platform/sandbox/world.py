@@ -177,9 +177,10 @@ class World:
     def numbered(self, series: str, number: int) -> Post | None:
         """The post of `series` with this serial number, if it is shown by now."""
         try:
-            return self.post(Slot.numbered(series, number).key)
+            slot = Slot.numbered(series, number)
         except OverflowError:
             return None
+        return self.post(slot.key) if slot.day >= FIRST_DAY else None
 
     def is_removed(self, post: Post) -> bool:
         """Whether the upstream has taken `post` away by now."""

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from starlette.requests import Request
 
-from pipeline_platform.sandbox.world import FIRST_DAY, FIRST_NUMBERED_DAY, Post, World
+from pipeline_platform.sandbox.world import FIRST_DAY, Post, World
 
 _ALWAYS = ("id", "text", "edit_history_tweet_ids")
 _OPERATORS = re.compile(r'"[^"]*"|\S+')
@@ -47,20 +47,14 @@ class Posts:
         day: date = until.date()
         while day >= FIRST_DAY:
             shown = [post for channel in channels for post in self.world.channel_posts("x", channel, day)]
-            yield from sorted((post for post in shown if post.shown_at < until), key=place, reverse=True)
+            stay = (post for post in shown if post.shown_at < until and not self.world.is_removed(post))
+            yield from sorted(stay, key=place, reverse=True)
             day -= timedelta(days=1)
 
     def numbered(self, number: str) -> Post | None:
-        """The post with this id."""
-        days, slot = divmod(int(number), 4096 * 16384)
-        channel, k = divmod(slot, 16384)
-        try:
-            day = FIRST_NUMBERED_DAY + timedelta(days=days)
-        except OverflowError:
-            return None
-        if day < FIRST_DAY:
-            return None
-        return self.world.post(f"{day.isoformat()}-t{channel:03d}-{k:05d}")
+        """The post with this id, unless it was deleted."""
+        post = self.world.numbered("t", int(number))
+        return post if post and not self.world.is_removed(post) else None
 
     def original(self, post: Post) -> Post | None:
         """What `post` repeats word for word, where that is a post of X too: then it is a retweet."""
