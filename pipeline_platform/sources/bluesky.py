@@ -32,7 +32,7 @@ from pipeline_platform.sources.bluesky_records import (
     parse_trend,
 )
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
-from pipeline_platform.sources.listing import ends_before, wanted
+from pipeline_platform.sources.listing import ends_before, named, wanted
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -238,11 +238,7 @@ def recheck_posts(fetch: Fetch[BlueskySettings], known: Sequence[Known]) -> Iter
         some = posts[start : start + POSTS_AT_ONCE]
         response = _get(fetch, "app.bsky.feed.getPosts", {"uris": [one.payload["post"]["uri"] for one in some]})
         views, _ = _items(response, "posts")
-        shown = {
-            view["uri"]: view
-            for view in views
-            if isinstance(view, Mapping) and isinstance(view.get("uri"), str) and not hidden_from_us(view)
-        }
+        shown = {uri: view for uri, view in named(views, "uri").items() if not hidden_from_us(view)}
         records = []
         for one in some:
             view = shown.get(one.payload["post"]["uri"])

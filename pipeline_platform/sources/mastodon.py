@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from pipeline_platform.sources.base import Budget, Fetch, Known, Page, Record, Sample, Source, SourceSettings, Stream
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError, Transient
-from pipeline_platform.sources.listing import ends_before, wanted
+from pipeline_platform.sources.listing import ends_before, named, wanted
 from pipeline_platform.sources.mastodon_records import (
     SAMPLE_DELETED,
     SAMPLE_STATUS,
@@ -238,11 +238,8 @@ def _names_a_status(known: Known) -> bool:
 def _recheck(fetch: Fetch[MastodonSettings], instance: str, known: Sequence[Known]) -> Page:
     ids = [one.payload["status"]["id"] for one in known]
     response = _get(fetch, instance, "v1/statuses", {"id[]": ids})
-    shown = {
-        status["id"]: status
-        for status in _list(response)
-        if isinstance(status, Mapping) and isinstance(status.get("id"), str) and _may_be_kept(fetch, status)
-    }
+    statuses = named(_list(response), "id")
+    shown = {local_id: status for local_id, status in statuses.items() if _may_be_kept(fetch, status)}
     records = []
     for one, local_id in zip(known, ids, strict=True):
         if local_id in shown:

@@ -35,6 +35,7 @@ def stream_of(kind: Kind, parse: Any) -> Stream:
         fetch=no_fetch,
         identify=lambda payload: (payload["id"], None),
         parse=parse,
+        fields={},
         sample=Sample("town", []),
     )
 

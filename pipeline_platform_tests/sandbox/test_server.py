@@ -52,6 +52,7 @@ TIDES = Source(
             fetch=lambda *_: iter(()),
             identify=lambda payload: (payload["id"], None),
             parse=dict,
+            fields={},
             sample=Sample("harbour", [{"id": "tides:1", "level": 2.5}]),
         ),
     ),

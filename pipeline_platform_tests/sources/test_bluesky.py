@@ -342,7 +342,7 @@ def test_deletions_are_found(redis_client: Redis, upstream: Any, clock: Any, tmp
     payloads = [{"watched": watched, "post": at(hour)} for hour in range(1, 12)] * 3
     known = [Known(*identify_post(payload), payload) for payload in payloads]  # type: ignore[arg-type]
     known.append(Known("bluesky:sha256:1", NOW, None))
-    upstream.reply(json.dumps({"posts": [at(1, likeCount=99), at(2, author=shy), {"uri": 5}]}))
+    upstream.reply(json.dumps({"posts": [at(1, likeCount=99), at(2, author=shy)]}))
     settings = bluesky.BlueskySettings(base_url=upstream.url)
     with SourceClient(bluesky.SOURCE, settings, redis=redis_client, cache_path=tmp_path, clock=clock) as client:
         pages = list(bluesky.recheck_posts(Fetch(client, settings, TODAY, NOW), known))

@@ -425,7 +425,7 @@ def known_at(*hours: int, instance: str = HERE) -> list[Known]:
 
 
 def test_deletions_and_refusals_are_found(fetch_with: Any, upstream: Any) -> None:
-    upstream.reply(json.dumps([at(1, favourites_count=99), at(2, account={"noindex": True}), {"id": 5}, None]))
+    upstream.reply(json.dumps([at(1, favourites_count=99), at(2, account={"noindex": True})]))
     (page,) = mastodon.recheck_statuses(fetch_with(), [*known_at(1, 2, 3), Known("mastodon:sha256:1", NOW, None)])
     kept, refused, deleted = page.records
     assert parse_status(kept.payload)["likes"] == 99
@@ -434,6 +434,13 @@ def test_deletions_and_refusals_are_found(fetch_with: Any, upstream: Any) -> Non
         assert record.event_time == datetime(2026, 11, 22, hour, tzinfo=UTC)
         assert parse_status(record.payload)["is_deleted"] is True
         assert "gauge" not in json.dumps(record.payload)
+
+
+@pytest.mark.parametrize("odd", [{"id": 5}, None])
+def test_nothing_counts_as_deleted_where_an_item_cannot_be_told(fetch_with: Any, upstream: Any, odd: Any) -> None:
+    upstream.reply(json.dumps([at(1), odd]))
+    with pytest.raises(Malformed, match="nobody can say what is missing"):
+        list(mastodon.recheck_statuses(fetch_with(), known_at(1, 2)))
 
 
 def test_every_instance_is_asked_for_what_it_showed(fetch_with: Any, upstream: Any) -> None:
