@@ -30,7 +30,7 @@ BENCHMARKS = {
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
-    "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 4),
+    "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -7,6 +7,7 @@ field tables, and the commit to the lake.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ from pipeline_platform.storage.servers import running_servers
 SCALE = 20
 DAYS = 2
 TARGET_SPEED = 0.8
+FAR = "*:slow=0.005"
+"""Each answer takes 50 ms longer, as from a server on the same continent; on the loopback nothing is waited for."""
 OURS, PLAIN = "ingest path", "plain httpx and json"
 
 
@@ -91,14 +94,20 @@ class _Ingest:
         with httpx.Client(trust_env=False, timeout=120) as client:
             for method, url, headers, body in self.sent:
                 answer = client.request(method, url, headers=dict(headers), content=body)
-                if "json" in answer.headers.get("content-type", ""):
-                    json.loads(answer.content)
+                # GDELT's JSON is broken now and then; a plain loop would lose the page.
+                with suppress(ValueError):
+                    if "json" in answer.headers.get("content-type", ""):
+                        json.loads(answer.content)
 
 
 def run(scale: int, rounds: int) -> list[Figure]:
-    """Take in the last days of every source, `scale` times the demo's data."""
+    """Take in the last days of every source, `scale` times the demo's data, from a server nearby and one far away."""
+    return [*_raced(scale, rounds, None, "at once"), *_raced(scale, rounds, FAR, "after 50 ms")]
+
+
+def _raced(scale: int, rounds: int, faults: str | None, answers: str) -> list[Figure]:
     figures = []
-    with apart() as folder, running_sandbox(SandboxOptions(scale=scale)) as url:
+    with apart() as folder, running_sandbox(SandboxOptions(scale=scale, faults=faults)) as url:
         watch = httpx.get(f"{url}/watch", trust_env=False, timeout=60).json()
         with running_servers(load_settings()) as servers:
             for source in SOURCES:
@@ -107,14 +116,8 @@ def run(scale: int, rounds: int) -> list[Figure]:
                 # Once unmeasured: the sandbox writes its posts when they are first asked for.
                 ingest.ours()
                 seconds = race({OURS: ingest.ours, PLAIN: ingest.plain}, rounds)
-                figure = compared(
-                    f"{source.name}, {ingest.records:,} records",
-                    seconds,
-                    OURS,
-                    PLAIN,
-                    per=ingest.records,
-                    unit="records/s",
-                )
+                what = f"{source.name}, {ingest.records:,} records, answers {answers}"
+                figure = compared(what, seconds, OURS, PLAIN, per=ingest.records, unit="records/s")
                 reached = figure.speed is not None and figure.speed >= TARGET_SPEED
                 figures.append(figure.aimed(f">= {TARGET_SPEED}", reached))
     return figures

@@ -29,7 +29,7 @@ from pipeline_platform.storage.lake import Lake
 SCALE = 230
 """About 200,000 records a day."""
 DOWN = "mastodon"
-FAULTS = f"{DOWN}:503,*:500@0.02,*:429=1@0.01,*:truncate@0.01,*:malformed@0.01"
+FAULTS = f"{DOWN}:503=1,*:503=1@0.03,*:429=1@0.01,*:truncate@0.005,*:malformed@0.005"
 LAYERS = "group:raw or group:cleaned or group:quarantine"
 BUDGET_PER_MINUTE = 3_000
 """Requests a minute that each source may send here; the declared ones would make the day of the soak a real day."""

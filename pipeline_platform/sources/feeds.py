@@ -104,8 +104,11 @@ def lost_on_the_way(body: bytes) -> str | None:
         return "the body is empty instead of a feed"
     if _HTML.match(document):
         return _no_feed(document)
-    # In 16 or 32 bits a character the tags would have to be decoded first; JSON tells by itself.
-    if b"\0" in document[:100] or document.removeprefix(b"\xef\xbb\xbf")[:1] != b"<":
+    first = document.removeprefix(b"\xef\xbb\xbf")[:1]
+    if first in (b"{", b"[") and document[-1:] not in (b"}", b"]"):
+        return f"the document is cut off after {len(body)} bytes"
+    # In 16 or 32 bits a character the tags would have to be decoded first.
+    if b"\0" in document[:100] or first != b"<":
         return None
     root = _ROOT_NAME.search(_COMMENT.sub(b"", document))
     if root is None or b"</" + root[1] in document:

@@ -236,6 +236,7 @@ SOURCE = Source(
     budget=Budget(requests=60, per_seconds=60, daily=100),
     # Eight times ten requests, with the lists watched by default.
     cadence="25 */3 * * *",
+    concurrency=2,
     settings=NewsApiSettings,
     diagnose=diagnose,
     streams=(

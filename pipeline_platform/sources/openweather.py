@@ -238,6 +238,7 @@ SOURCE = Source(
     credentials=(Credential("api_key", KEY_HELP),),
     budget=Budget(requests=60, per_seconds=60.0, daily=32_000),
     cadence="*/30 * * * *",
+    concurrency=4,
     settings=OpenWeatherSettings,
     diagnose=diagnose,
     streams=(

@@ -6,6 +6,7 @@ attempts that failed, so that an upstream that is down sees five requests and no
 """
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -42,9 +43,9 @@ FAIL_MAX = 5
 COOL_DOWN_SECONDS = 60.0
 # Longer than any request may take: a probe whose process died gives way to another after this.
 PROBE_SECONDS = 300
-# Who comes while another one probes waits for what comes of it.
-PROBE_PATIENCE = timedelta(seconds=30)
-PROBE_POLL_SECONDS = 0.25
+# Who comes while another one probes waits for what comes of it: in the time of the machine, as the probe does.
+PROBE_PATIENCE_SECONDS = 30.0
+PROBE_POLL_SECONDS = 0.05
 # A breaker nobody used for a day knows nothing about today's upstream.
 BREAKER_LIFE_SECONDS = 86_400
 
@@ -222,14 +223,14 @@ class Breaker:
 
     def _admit(self) -> bool:
         """Let one request through; True when it is the probe."""
-        patient_until = self._clock.now() + PROBE_PATIENCE
+        patient_until = time.monotonic() + PROBE_PATIENCE_SECONDS
         while self.check() != STATE_CLOSED:
             if self._redis.set(self._probe_key, 1, nx=True, ex=PROBE_SECONDS):
                 self._breaker().half_open()
                 return True
-            if self._clock.now() >= patient_until:
+            if time.monotonic() >= patient_until:
                 raise self._refusal(COOL_DOWN_SECONDS)
-            self._clock.sleep(PROBE_POLL_SECONDS)
+            time.sleep(PROBE_POLL_SECONDS)
         return False
 
     def _count(self, error: SourceError | None) -> None:

@@ -165,6 +165,7 @@ SOURCE = Source(
     credentials=(),
     budget=Budget(requests=120, per_seconds=60),
     cadence="*/15 * * * *",
+    concurrency=8,
     settings=RssSettings,
     diagnose=diagnose,
     streams=(

@@ -10,6 +10,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_platform.sources import policy
 from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.errors import (
     CircuitOpen,
@@ -264,7 +265,10 @@ class TestBreaker:
         assert sorted(states.values()) == ["closed", "open"]
         assert breaker_state(source, redis_client, clock) == "open"
 
-    def test_only_one_probe_at_a_time(self, redis_client: redis.Redis, clock: FakeClock) -> None:
+    def test_only_one_probe_at_a_time(
+        self, redis_client: redis.Redis, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(policy, "PROBE_PATIENCE_SECONDS", 0.1)
         first, second = (Breaker("sample", "host", redis_client, clock) for _ in range(2))
         for _ in range(FAIL_MAX):
             with pytest.raises(Transient), first.guard():
@@ -285,7 +289,7 @@ class TestBreaker:
         clock.advance(COOL_DOWN_SECONDS)
         probe = first.guard()
         probe.__enter__()
-        monkeypatch.setattr(clock, "sleep", lambda _seconds: probe.__exit__(None, None, None))
+        monkeypatch.setattr(policy.time, "sleep", lambda _seconds: probe.__exit__(None, None, None))
         with second.guard():
             pass
         assert second.state() == "closed"
