@@ -1,0 +1,90 @@
+"""What is read out of text, against labelled text of others in `../shared/corpora`: development splits only."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.measure import BenchmarkError, Figure
+from pipeline_platform.enrich.language import UNDETERMINED, Language
+from pipeline_platform.schemas.columns import TEXT
+from pipeline_platform.settings import Settings
+
+CORPORA = Path(__file__).parents[1] / "../shared/corpora"
+SCALE = 100
+SHORTEST, LONGEST = 10, 25
+
+LANGUAGES: dict[str, str] = dict(
+    pair.split(":")
+    for pair in (
+        "afr:af als:sq arb:ar azj_latn:az ben:bn bul:bg cat:ca ces:cs cmn_hans:zh cym:cy dan:da deu:de ell_monotonic:el "
+        "eng:en epo:eo est:et eus:eu fin:fi fra:fr gle:ga glg:gl heb:he hin:hi hrv:hr hun:hu hye:hy ind:id isl:is "
+        "ita:it jpn:ja kat:ka kaz:kk kor:ko lat:la lav:lv lit:lt mar:mr mkd:mk nld:nl nob:no pes_1:fa pol:pl "
+        "por_PT:pt ron:ro rus:ru slk:sk slv:sl spa:es srp_cyrl:sr swe:sv swh:sw tam:ta tgl:tl tha:th tur:tr ukr:uk "
+        "urd:ur vie:vi"
+    ).split()
+)
+"""Texts of the Universal Declaration of Human Rights, and the code of their language."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How many of the answers were right, and how many questions were answered; both shares."""
+
+    right: float
+    answered: float
+
+
+def settings() -> Settings:
+    """The defaults."""
+    return Settings(_env_file=None)
+
+
+def series(values: list[str]) -> pd.Series:
+    """Texts as components get them."""
+    return pd.Series(values, dtype=TEXT)
+
+
+def fragments(text: str, count: int, rng: random.Random) -> list[str]:
+    """Runs of whole words of 10 to 25 characters; of characters where words are not set apart."""
+    spread = text.count(" ") > len(text) / 20
+    found = []
+    while len(found) < count:
+        begin = rng.randrange(len(text) - 2 * LONGEST)
+        end = begin + rng.randint(SHORTEST, LONGEST)
+        if spread:
+            begin, end = text.find(" ", begin) + 1, text.rfind(" ", 0, end)
+        if SHORTEST <= end - begin <= LONGEST:
+            found.append(text[begin:end])
+    return found
+
+
+def language(count: int = SCALE) -> Answers:
+    """Language of `count` fragments of 10 to 25 characters in each of 58 languages."""
+    rng = random.Random(1)
+    asked = [
+        (fragment, code)
+        for name, code in LANGUAGES.items()
+        for fragment in fragments(" ".join(_read(f"language_id/udhr2/{name}.txt").split()), count, rng)
+    ]
+    codes = pd.Series([code for _, code in asked])
+    told = Language(settings()).apply(series([fragment for fragment, _ in asked]), pd.DataFrame())["language"]
+    answered = told != UNDETERMINED
+    return Answers(right=float((told == codes)[answered].mean()), answered=float(answered.mean()))
+
+
+def _read(path: str) -> str:
+    try:
+        return (CORPORA / path).read_text()
+    except OSError as error:
+        raise BenchmarkError(f"no labelled text: {error}") from error
+
+
+def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
+    """Quality on development splits, in percent; `scale` is the number of fragments for each language."""
+    languages = language(scale)
+    return [
+        Figure("language of 10 to 25 characters, 58 languages: right answers", 100 * languages.right, "%"),
+        Figure("language of 10 to 25 characters, 58 languages: answered", 100 * languages.answered, "%"),
+    ]
