@@ -15,16 +15,13 @@ CORPORA = Path(__file__).parents[1] / "../shared/corpora"
 SCALE = 100
 SHORTEST, LONGEST = 10, 25
 
-LANGUAGES: dict[str, str] = dict(
-    pair.split(":")
-    for pair in (
-        "afr:af als:sq arb:ar azj_latn:az ben:bn bul:bg cat:ca ces:cs cmn_hans:zh cym:cy dan:da deu:de ell_monotonic:el "
-        "eng:en epo:eo est:et eus:eu fin:fi fra:fr gle:ga glg:gl heb:he hin:hi hrv:hr hun:hu hye:hy ind:id isl:is "
-        "ita:it jpn:ja kat:ka kaz:kk kor:ko lat:la lav:lv lit:lt mar:mr mkd:mk nld:nl nob:no pes_1:fa pol:pl "
-        "por_PT:pt ron:ro rus:ru slk:sk slv:sl spa:es srp_cyrl:sr swe:sv swh:sw tam:ta tgl:tl tha:th tur:tr ukr:uk "
-        "urd:ur vie:vi"
-    ).split()
+_FILES = (
+    "afr:af als:sq arb:ar azj_latn:az ben:bn bul:bg cat:ca ces:cs cmn_hans:zh cym:cy dan:da deu:de ell_monotonic:el "
+    "eng:en epo:eo est:et eus:eu fin:fi fra:fr gle:ga glg:gl heb:he hin:hi hrv:hr hun:hu hye:hy ind:id isl:is ita:it "
+    "jpn:ja kat:ka kaz:kk kor:ko lat:la lav:lv lit:lt mar:mr mkd:mk nld:nl nob:no pes_1:fa pol:pl por_PT:pt ron:ro "
+    "rus:ru slk:sk slv:sl spa:es srp_cyrl:sr swe:sv swh:sw tam:ta tgl:tl tha:th tur:tr ukr:uk urd:ur vie:vi"
 )
+LANGUAGES: dict[str, str] = dict(pair.split(":") for pair in _FILES.split())
 """Texts of the Universal Declaration of Human Rights, and the code of their language."""
 
 
