@@ -1,12 +1,16 @@
 """What is read out of text, against labelled text of others in `../shared/corpora`: development splits only."""
 
+import io
 import random
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.measure import BenchmarkError, Figure
+from pipeline_platform.enrich import keywords as keyword_component
 from pipeline_platform.enrich.language import UNDETERMINED, Language
 from pipeline_platform.schemas.columns import TEXT
 from pipeline_platform.settings import Settings
@@ -71,6 +75,42 @@ def language(count: int = SCALE) -> Answers:
     return Answers(right=float((told == codes)[answered].mean()), answered=float(answered.mean()))
 
 
+@dataclass(frozen=True)
+class Found:
+    """Precision, recall and their harmonic mean; shares."""
+
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """2 p r / (p + r); 0 when nothing was right."""
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+Weighing = Callable[[list[keyword_component.Phrase]], Callable[[keyword_component.Phrase], float]]
+
+
+def keywords(weighing: Weighing = keyword_component.by_rarity, limit: int = 10) -> float:
+    """F1 of the first 10 phrases of the abstracts of SemEval-2017 task 10, equal in lower case; mean of the texts."""
+    try:
+        archive = zipfile.ZipFile(CORPORA / "keyphrase/SemEval2017.zip")
+    except OSError as error:
+        raise BenchmarkError(f"no labelled text: {error}") from error
+    scores = []
+    with archive:
+        for name in sorted(one for one in archive.namelist() if one.endswith(".key")):
+            told = io.TextIOWrapper(archive.open(name), encoding="utf-8").read().lower().splitlines()
+            gold = {" ".join(keyword_component.WORD.findall(line)) for line in told if line.strip()}
+            text = archive.read(name.replace("/keys/", "/docsutf8/").replace(".key", ".txt")).decode()
+            phrases = keyword_component.candidates(text, "en")
+            found = keyword_component.best(phrases, weighing(phrases), limit)
+            right = len(gold.intersection(found))
+            scores.append(Found(right / max(len(found), 1), right / len(gold)).f1)
+    return sum(scores) / len(scores)
+
+
 def _read(path: str) -> str:
     try:
         return (CORPORA / path).read_text()
@@ -84,4 +124,11 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
     return [
         Figure("language of 10 to 25 characters, 58 languages: right answers", 100 * languages.right, "%"),
         Figure("language of 10 to 25 characters, 58 languages: answered", 100 * languages.answered, "%"),
+        Figure(
+            "keywords of abstracts, mean F1 of the first 10",
+            100 * keywords(),
+            "%",
+            reference="RAKE",
+            theirs=100 * keywords(keyword_component.by_degree),
+        ),
     ]

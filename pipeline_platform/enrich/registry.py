@@ -6,6 +6,7 @@ import pandera.pandas as pa
 
 from pipeline_platform.enrich.component import Component
 from pipeline_platform.enrich.entities import Entities
+from pipeline_platform.enrich.keywords import Keywords
 from pipeline_platform.enrich.language import Language
 from pipeline_platform.enrich.sentiment import Sentiment
 from pipeline_platform.enrich.transformer import SentimentModel
@@ -16,6 +17,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     Sentiment,
     SentimentModel,
     Entities,
+    Keywords,
 )
 
 

@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
 
 from benchmarks import extraction
+from pipeline_platform.enrich.frequencies import english
+from pipeline_platform.enrich.keywords import by_degree
+from training import document_frequencies
 
 pytestmark = pytest.mark.skipif(not extraction.CORPORA.is_dir(), reason="no labelled text in ../shared/corpora")
 
@@ -9,3 +13,15 @@ def test_language_of_short_fragments():
     found = extraction.language()
     assert found.right > 0.84
     assert found.answered > 0.75
+
+
+def test_keywords_of_abstracts_beat_rake():
+    found = extraction.keywords()
+    assert found > 0.27
+    assert found > extraction.keywords(by_degree) + 0.03
+
+
+def test_the_shipped_frequencies_are_those_of_the_texts():
+    counted = document_frequencies.frequencies()
+    assert counted.documents == english().documents
+    np.testing.assert_array_equal(counted.counts, english().counts)
