@@ -2,8 +2,9 @@
 
 import io
 import random
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from benchmarks.measure import BenchmarkError, Figure
 from pipeline_platform.enrich import keywords as keyword_component
 from pipeline_platform.enrich.language import UNDETERMINED, Language
+from pipeline_platform.enrich.places import Finder
 from pipeline_platform.schemas.columns import TEXT
 from pipeline_platform.settings import Settings
 
@@ -111,6 +113,44 @@ def keywords(weighing: Weighing = keyword_component.by_rarity, limit: int = 10) 
     return sum(scores) / len(scores)
 
 
+def tagged(label: str) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Texts of WNUT-17 (training and development) with the characters `[begin, end)` of every entity of a label."""
+    found = []
+    for name in ("wnut17train.conll", "emerging.dev.conll"):
+        for block in re.split(r"\n\s*\n", _read(f"ner/WNUT17/{name}").strip()):
+            words: list[str] = []
+            spans: list[tuple[int, int]] = []
+            position = 0
+            for line in block.splitlines():
+                word, _, tag = line.rpartition("\t")
+                if tag == f"B-{label}":
+                    spans.append((position, position + len(word)))
+                elif tag == f"I-{label}" and spans:
+                    spans[-1] = (spans[-1][0], position + len(word))
+                words.append(word)
+                position += len(word) + 1
+            found.append((" ".join(words), spans))
+    return found
+
+
+def spans_found(label: str, find: Callable[[str], Iterable[tuple[int, int]]]) -> Found:
+    """How many of the spans that `find` gives overlap one of `label` in WNUT-17, and how many of those it meets."""
+    given = right = gold = met = 0
+    for text, wanted in tagged(label):
+        spans = list(find(text))
+        given += len(spans)
+        right += sum(any(a < d and c < b for c, d in wanted) for a, b in spans)
+        gold += len(wanted)
+        met += sum(any(a < d and c < b for a, b in spans) for c, d in wanted)
+    return Found(right / max(given, 1), met / gold)
+
+
+def places() -> Found:
+    """Places of the gazetteer against the locations of WNUT-17, which are streets and buildings too."""
+    finder = Finder()
+    return spans_found("location", lambda text: [(one.begin, one.end) for one in finder.find(text)])
+
+
 def _read(path: str) -> str:
     try:
         return (CORPORA / path).read_text()
@@ -120,7 +160,7 @@ def _read(path: str) -> str:
 
 def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
     """Quality on development splits, in percent; `scale` is the number of fragments for each language."""
-    languages = language(scale)
+    languages, located = language(scale), places()
     return [
         Figure("language of 10 to 25 characters, 58 languages: right answers", 100 * languages.right, "%"),
         Figure("language of 10 to 25 characters, 58 languages: answered", 100 * languages.answered, "%"),
@@ -131,4 +171,6 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
             reference="RAKE",
             theirs=100 * keywords(keyword_component.by_degree),
         ),
+        Figure("places in tweets and comments: precision", 100 * located.precision, "%"),
+        Figure("places in tweets and comments: recall", 100 * located.recall, "%"),
     ]

@@ -8,6 +8,7 @@ from pipeline_platform.enrich.component import Component
 from pipeline_platform.enrich.entities import Entities
 from pipeline_platform.enrich.keywords import Keywords
 from pipeline_platform.enrich.language import Language
+from pipeline_platform.enrich.places import Places
 from pipeline_platform.enrich.sentiment import Sentiment
 from pipeline_platform.enrich.transformer import SentimentModel
 from pipeline_platform.settings import Settings
@@ -18,6 +19,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     SentimentModel,
     Entities,
     Keywords,
+    Places,
 )
 
 

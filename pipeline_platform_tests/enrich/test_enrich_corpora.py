@@ -25,3 +25,9 @@ def test_the_shipped_frequencies_are_those_of_the_texts():
     counted = document_frequencies.frequencies()
     assert counted.documents == english().documents
     np.testing.assert_array_equal(counted.counts, english().counts)
+
+
+def test_places_of_tweets_and_comments():
+    found = extraction.places()
+    assert found.precision > 0.7
+    assert found.recall > 0.32
