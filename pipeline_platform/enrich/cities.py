@@ -150,7 +150,8 @@ US|?Jacksonville 950@FL;Fort Worth 920@TX;?Columbus 900@OH;Indianapolis 890@IN;?
 US|Seattle 740@WA;Denver 715@CO;?Washington/Washington DC/Washington D.C./Washington, D.C. 690@DC;Nashville 690@TN
 US|Oklahoma City 680@OK;El Paso 680@TX;Boston 675@MA;Portland 650@OR;Las Vegas/Vegas 640@NV;Detroit 640@MI
 US|Memphis 630@TN;Louisville 630@KY;Baltimore 585@MD;Milwaukee 575@WI;Albuquerque 565@NM;Tucson 540@AZ;Fresno 540@CA
-US|Sacramento 525@CA;Kansas City 508@MO;?Mobile 187@AL;Atlanta 500@GA;Miami 440@FL;Oakland 440@CA;Minneapolis 430@MN;Tulsa 410@OK
+US|Sacramento 525@CA;Kansas City 508@MO;?Mobile 187@AL;Atlanta 500@GA;Miami 440@FL;Oakland 440@CA;Minneapolis 430@MN
+US|Tulsa 410@OK
 US|New Orleans 384@LA;?Cleveland 370@OH;Tampa 385@FL;Honolulu 350@HI;Pittsburgh 300@PA;Cincinnati 310@OH;?Orlando 310@FL
 US|St. Louis/St Louis 300@MO;?Buffalo 278@NY;?Lincoln 290@NE;?Madison 270@WI;Salt Lake City 200@UT;?Richmond 226@VA
 US|Birmingham 200@AL;Cambridge 118@MA;Portland 68@ME;Paris 25@TX;Athens 127@GA;Manchester 115@NH;Alexandria 160@VA
