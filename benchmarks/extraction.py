@@ -4,7 +4,7 @@ import io
 import random
 import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import pandas as pd
 
 from benchmarks.measure import BenchmarkError, Figure
 from pipeline_platform.enrich import keywords as keyword_component
-from pipeline_platform.enrich.language import UNDETERMINED, Language
+from pipeline_platform.enrich.language import NOT_LANGUAGE, UNDETERMINED, Language
+from pipeline_platform.enrich.named import named
+from pipeline_platform.enrich.persons import persons
 from pipeline_platform.enrich.places import Finder
 from pipeline_platform.schemas.columns import TEXT
 from pipeline_platform.settings import Settings
@@ -113,8 +115,8 @@ def keywords(weighing: Weighing = keyword_component.by_rarity, limit: int = 10) 
     return sum(scores) / len(scores)
 
 
-def tagged(label: str) -> list[tuple[str, list[tuple[int, int]]]]:
-    """Texts of WNUT-17 (training and development) with the characters `[begin, end)` of every entity of a label."""
+def tagged(labels: Collection[str]) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Texts of WNUT-17 (training and development) with the characters `[begin, end)` of every entity of `labels`."""
     found = []
     for name in ("wnut17train.conll", "emerging.dev.conll"):
         for block in re.split(r"\n\s*\n", _read(f"ner/WNUT17/{name}").strip()):
@@ -123,9 +125,10 @@ def tagged(label: str) -> list[tuple[str, list[tuple[int, int]]]]:
             position = 0
             for line in block.splitlines():
                 word, _, tag = line.rpartition("\t")
-                if tag == f"B-{label}":
+                part, _, label = tag.partition("-")
+                if part == "B" and label in labels:
                     spans.append((position, position + len(word)))
-                elif tag == f"I-{label}" and spans:
+                elif part == "I" and label in labels and spans:
                     spans[-1] = (spans[-1][0], position + len(word))
                 words.append(word)
                 position += len(word) + 1
@@ -133,11 +136,12 @@ def tagged(label: str) -> list[tuple[str, list[tuple[int, int]]]]:
     return found
 
 
-def spans_found(label: str, find: Callable[[str], Iterable[tuple[int, int]]]) -> Found:
-    """How many of the spans that `find` gives overlap one of `label` in WNUT-17, and how many of those it meets."""
+def spans_found(labels: Collection[str], find: Callable[[str], Iterable[tuple[int, int]]]) -> Found:
+    """How many of the spans that `find` gives overlap one of `labels` in WNUT-17, and how many of those it meets."""
     given = right = gold = met = 0
-    for text, wanted in tagged(label):
-        spans = list(find(text))
+    for text, wanted in tagged(labels):
+        # As components see it: addresses and mentions are not read, and keep their length here.
+        spans = list(find(re.sub(NOT_LANGUAGE, lambda found: "\n" * len(found[0]), text)))
         given += len(spans)
         right += sum(any(a < d and c < b for c, d in wanted) for a, b in spans)
         gold += len(wanted)
@@ -148,7 +152,21 @@ def spans_found(label: str, find: Callable[[str], Iterable[tuple[int, int]]]) ->
 def places() -> Found:
     """Places of the gazetteer against the locations of WNUT-17, which are streets and buildings too."""
     finder = Finder()
-    return spans_found("location", lambda text: [(one.begin, one.end) for one in finder.find(text)])
+    return spans_found({"location"}, lambda text: [(one.begin, one.end) for one in finder.find(text)])
+
+
+def of_label(label: str) -> Callable[[str], list[tuple[int, int]]]:
+    """Spans of the entities of the gazetteer with a label."""
+    return lambda text: [(one.begin, one.end) for one in named(text) if one.label == label]
+
+
+def entities() -> dict[str, Found]:
+    """Persons, organisations and products without a spaCy pipeline, against WNUT-17."""
+    return {
+        "persons": spans_found({"person"}, lambda text: [(begin, end) for _, begin, end in persons(text)]),
+        "organisations": spans_found({"corporation", "group"}, of_label("ORG")),
+        "products": spans_found({"product"}, of_label("PRODUCT")),
+    }
 
 
 def _read(path: str) -> str:
@@ -160,7 +178,8 @@ def _read(path: str) -> str:
 
 def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
     """Quality on development splits, in percent; `scale` is the number of fragments for each language."""
-    languages, located = language(scale), places()
+    languages = language(scale)
+    found = {"places": places(), **entities()}
     return [
         Figure("language of 10 to 25 characters, 58 languages: right answers", 100 * languages.right, "%"),
         Figure("language of 10 to 25 characters, 58 languages: answered", 100 * languages.answered, "%"),
@@ -171,6 +190,9 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
             reference="RAKE",
             theirs=100 * keywords(keyword_component.by_degree),
         ),
-        Figure("places in tweets and comments: precision", 100 * located.precision, "%"),
-        Figure("places in tweets and comments: recall", 100 * located.recall, "%"),
+        *(
+            Figure(f"{what} in tweets and comments: {measure}", 100 * getattr(one, measure), "%")
+            for what, one in found.items()
+            for measure in ("precision", "recall")
+        ),
     ]

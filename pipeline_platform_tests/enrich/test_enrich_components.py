@@ -97,7 +97,7 @@ def test_a_configured_spacy_pipeline_adds_its_entities(settings, texts, tmp_path
     pipeline.to_disk(tmp_path / "model")
     component = Entities(settings.model_copy(update={"spacy_model": str(tmp_path / "model")}))
     found = component.apply(texts("Acme Works sells $AAPL on Monday", ""), NOTHING)
-    assert found["entities"].tolist() == [["ORG:Acme Works", "TICKER:AAPL"], []]
+    assert found["entities"].tolist() == [["ASSET:equity:AAPL", "ORG:Acme Works", "TICKER:AAPL"], []]
     assert component.version.endswith("; small 1.2.3")
 
 
@@ -105,7 +105,7 @@ def test_a_missing_spacy_pipeline_is_said_and_leaves_the_rest(settings, texts, c
     component = Entities(settings.model_copy(update={"spacy_model": "no_such_pipeline"}))
     with caplog.at_level(logging.ERROR):
         found = component.apply(texts("Acme sells $AAPL"), NOTHING)
-    assert found["entities"].tolist() == [["TICKER:AAPL"]]
+    assert found["entities"].tolist() == [["ASSET:equity:AAPL", "TICKER:AAPL"]]
     assert component.version.endswith("; no_such_pipeline unavailable")
     assert "PIPELINE_SPACY_MODEL=no_such_pipeline cannot be used" in caplog.text
 

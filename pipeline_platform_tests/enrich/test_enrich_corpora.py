@@ -31,3 +31,11 @@ def test_places_of_tweets_and_comments():
     found = extraction.places()
     assert found.precision > 0.7
     assert found.recall > 0.32
+
+
+def test_entities_of_tweets_and_comments_without_a_pipeline():
+    found = extraction.entities()
+    assert found["persons"].precision > 0.9
+    assert found["persons"].recall > 0.13
+    assert found["organisations"].precision > 0.65
+    assert found["organisations"].recall > 0.15
