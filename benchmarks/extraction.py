@@ -4,14 +4,19 @@ import io
 import random
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import defusedxml.ElementTree
+import numpy as np
 import pandas as pd
+import pyarrow as arrow
 
 from benchmarks.measure import BenchmarkError, Figure
 from pipeline_platform.enrich import keywords as keyword_component
+from pipeline_platform.enrich.aspects import MIN_SENTIMENT, clauses, compound_scores
 from pipeline_platform.enrich.language import NOT_LANGUAGE, UNDETERMINED, Language
 from pipeline_platform.enrich.named import named
 from pipeline_platform.enrich.persons import persons
@@ -169,6 +174,31 @@ def entities() -> dict[str, Found]:
     }
 
 
+def aspects() -> dict[str, float]:
+    """Share of the aspects of MAMS (development) whose polarity is told right: by clause, by text, by the commonest."""
+    asked = [
+        (sentence.findtext("text", ""), term.attrib["term"], term.attrib["polarity"])
+        for sentence in defusedxml.ElementTree.fromstring(_read("aspect/MAMS/val.xml"))
+        for term in sentence.iter("aspectTerm")
+    ]
+    texts = arrow.array([text for text, _, _ in asked])
+    of, parts = clauses(texts)
+    said: dict[int, str] = {}
+    for position, part in zip(of, parts.to_pylist(), strict=True):
+        if asked[position][1] in part:
+            said.setdefault(position, part)
+    chosen = arrow.array([said.get(position, text) for position, (text, _, _) in enumerate(asked)])
+    polarity = np.array([polarity for _, _, polarity in asked])
+
+    def right(read: arrow.Array) -> float:
+        scores = compound_scores(read)
+        decided = [scores >= MIN_SENTIMENT, scores <= -MIN_SENTIMENT]
+        return float((np.select(decided, ["positive", "negative"], "neutral") == polarity).mean())
+
+    commonest = max(Counter(polarity.tolist()).values()) / len(polarity)
+    return {"clause": right(chosen), "text": right(texts), "commonest": commonest}
+
+
 def _read(path: str) -> str:
     try:
         return (CORPORA / path).read_text()
@@ -179,7 +209,7 @@ def _read(path: str) -> str:
 def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
     """Quality on development splits, in percent; `scale` is the number of fragments for each language."""
     languages = language(scale)
-    found = {"places": places(), **entities()}
+    found, told = {"places": places(), **entities()}, aspects()
     return [
         Figure("language of 10 to 25 characters, 58 languages: right answers", 100 * languages.right, "%"),
         Figure("language of 10 to 25 characters, 58 languages: answered", 100 * languages.answered, "%"),
@@ -194,5 +224,9 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
             Figure(f"{what} in tweets and comments: {measure}", 100 * getattr(one, measure), "%")
             for what, one in found.items()
             for measure in ("precision", "recall")
+        ),
+        *(
+            Figure("polarity of aspects: right", 100 * told["clause"], "%", reference=name, theirs=100 * told[by])
+            for name, by in (("VADER of the whole text", "text"), ("always the commonest", "commonest"))
         ),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandera.pandas as pa
 
+from pipeline_platform.enrich.aspects import Aspects
 from pipeline_platform.enrich.component import Component
 from pipeline_platform.enrich.entities import Entities
 from pipeline_platform.enrich.keywords import Keywords
@@ -20,6 +21,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     Entities,
     Keywords,
     Places,
+    Aspects,
 )
 
 

@@ -39,3 +39,10 @@ def test_entities_of_tweets_and_comments_without_a_pipeline():
     assert found["persons"].recall > 0.13
     assert found["organisations"].precision > 0.65
     assert found["organisations"].recall > 0.15
+
+
+def test_polarity_of_aspects_beats_whole_texts_and_the_commonest():
+    found = extraction.aspects()
+    assert found["clause"] > 0.53
+    assert found["clause"] > found["commonest"] + 0.07
+    assert found["clause"] > found["text"] + 0.1
