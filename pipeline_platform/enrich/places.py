@@ -7,6 +7,7 @@ preposition before it, or its country in the text, and no capitalised neighbour.
 what the gazetteer does not hold.
 """
 
+import hashlib
 import math
 import re
 from collections import Counter
@@ -266,7 +267,9 @@ class Places:
     def __init__(self, settings: Settings) -> None:
         self._registered = registry(settings.places)
         self._finder: Finder | None = None
-        self.version = f"gazetteer {VERSION}"
+        # Other places give other values, so they make another version.
+        added = hashlib.sha256("".join(place.model_dump_json() for place in settings.places).encode()).hexdigest()[:8]
+        self.version = f"gazetteer {VERSION}" + (f", settings {added}" if settings.places else "")
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The places of each text, and the main one."""

@@ -4,6 +4,7 @@ import math
 import pandas as pd
 import pytest
 import spacy
+from spacy.training import Example
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from pipeline_platform.enrich.entities import Entities, spelled
@@ -99,6 +100,25 @@ def test_a_configured_spacy_pipeline_adds_its_entities(settings, texts, tmp_path
     found = component.apply(texts("Acme Works sells $AAPL on Monday", ""), NOTHING)
     assert found["entities"].tolist() == [["ASSET:equity:AAPL", "ORG:Acme Works", "TICKER:AAPL"], []]
     assert component.version.endswith("; small 1.2.3")
+
+
+def test_a_trained_spacy_pipeline_adds_what_it_learnt(settings, texts, tmp_path):
+    spacy.util.fix_random_seed(0)
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("ner")
+    pipeline.add_pipe("sentencizer")
+    taught = [
+        Example.from_dict(pipeline.make_doc(f"yesterday {name} called"), {"entities": [(10, 10 + len(name), "PERSON")]})
+        for name in ("Zorblax", "Quimby", "Vextor")
+    ]
+    optimizer = pipeline.initialize(lambda: taught)
+    for _ in range(40):
+        pipeline.update(taught, sgd=optimizer)
+    pipeline.to_disk(tmp_path / "model")
+    component = Entities(settings.model_copy(update={"spacy_model": str(tmp_path / "model")}))
+    found = component.apply(texts("yesterday Zorblax called", "", "nothing here"), NOTHING)["entities"].tolist()
+    assert found[:2] == [["PERSON:Zorblax"], []]
+    assert component.apply(texts("yesterday Zorblax called"), NOTHING)["entities"].tolist() == found[:1]
 
 
 def test_a_missing_spacy_pipeline_is_said_and_leaves_the_rest(settings, texts, caplog):

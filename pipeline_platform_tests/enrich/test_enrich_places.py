@@ -72,6 +72,7 @@ def test_registered_places_count_with_their_other_names(settings, texts):
     component = Places(settings.model_copy(update={"places": places}))
     found = component.apply(texts("Exampleton", "Old Town", "Spreestadt", "Berlin"), pd.DataFrame())
     assert found["place"].tolist() == ["exampleton-nz", "exampleton-nz", "berlin-de", "berlin-de"]
+    assert component.version.startswith(f"{Places(settings).version}, settings ")
 
 
 def test_the_gazetteer_has_every_country_and_the_keys_of_the_weather():
