@@ -13,8 +13,8 @@ from pipeline_platform.settings import Settings
 
 COMPONENTS: tuple[type[Component], ...] = (
     Language,
-    Sentiment,
     SentimentModel,
+    Sentiment,
     Entities,
 )
 
