@@ -173,7 +173,8 @@ class Entities:
 
     def __init__(self, settings: Settings) -> None:
         self._model = settings.spacy_model
-        self.version = f"rules {RULES_VERSION}, gazetteer (spaCy {installed('spacy')})"
+        rules = f"rules {RULES_VERSION}, gazetteer (spaCy {installed('spacy')})"
+        self.version = f"{rules}; {self._model}" if self._model else rules
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The entities of each text, an empty list where there are none."""

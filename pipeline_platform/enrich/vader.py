@@ -22,44 +22,36 @@ The rules, by their names in `vaderSentiment.py`, and where they are in `vader_k
   more) away from zero; the compound score is `s / sqrt(s² + 15)`, to four digits (`score`).
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pyarrow as arrow
 
 from pipeline_platform.enrich import vader_kernel as kernel
 from pipeline_platform.enrich.vader_words import Vocabulary, vocabulary
 
-BATCH = 4_096
-"""Texts at a time: what is known of their words stays in the cache of a core."""
+BATCH = 16_384
+"""Texts at a time, so that the numbers of their words need some ten megabytes."""
 
 DIGITS = np.array([4, 3, 3, 3])
 """Decimal digits of compound score and shares."""
 
 
-def scores(texts: arrow.Array, *, threads: int = 1) -> np.ndarray:
+def scores(texts: arrow.Array | arrow.ChunkedArray) -> np.ndarray:
     """VADER's scores of texts.
+
+    One thread is enough: 20,000 posts take 25 ms, and a second thread gained nothing that could be measured.
 
     Args:
         texts: strings of Arrow, of 32 or 64 bits; null counts as empty.
-        threads: batches at a time; the compiled code runs without Python's lock.
 
     Returns:
         (n, 4) float64: compound score in [-1, 1], positive, neutral and negative share; zeros for a text without words.
     """
-    found = np.empty((len(texts), 4))
     known = vocabulary()
-
-    def fill(first: int) -> None:
+    if isinstance(texts, arrow.ChunkedArray):
+        texts = texts.combine_chunks()
+    found = np.empty((len(texts), 4))
+    for first in range(0, len(texts), BATCH):
         found[first : first + BATCH] = _batch(texts.slice(first, BATCH), known)
-
-    starts = range(0, len(texts), BATCH)
-    if threads > 1 and len(starts) > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, starts))
-    else:
-        for first in starts:
-            fill(first)
     return rounded(found)
 
 

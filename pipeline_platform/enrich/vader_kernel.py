@@ -63,7 +63,7 @@ COMPENSATED = sys.version_info >= (3, 12)
 """`sum` of this Python compensates rounding errors."""
 
 compiled = njit(cache=True, nogil=True)
-inlined = njit(nogil=True, forceinline=True)
+inlined = njit(forceinline=True)
 
 
 @inlined

@@ -6,8 +6,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from pipeline_platform.enrich.documents import MAX_CHARACTERS, enrich
+from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.registry import COMPONENTS
+from pipeline_platform.enrich.texts import MAX_CHARACTERS
 from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 
 LONG = {

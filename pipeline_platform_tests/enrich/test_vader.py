@@ -112,13 +112,13 @@ def test_every_known_word_is_found():
     assert_same([case(word) for word in vocabulary().known for case in (str, str.upper)])
 
 
-def test_slices_wide_strings_nulls_batches_and_threads_change_nothing():
+def test_slices_chunks_wide_strings_nulls_and_batches_change_nothing():
     texts = [f"{'not ' * (n % 3)}good {'😍' * (n % 2)}{'!' * (n % 7)}" for n in range(2 * vader.BATCH + 7)]
     expected = reference(texts)
     column = arrow.array(["cut off", *texts, "too"])[1:-1]
     assert (vader.scores(column) == expected).all()
-    assert (vader.scores(column, threads=3) == expected).all()
     assert (vader.scores(column.cast(arrow.large_string())) == expected).all()
+    assert (vader.scores(arrow.chunked_array([column[:5], column[5:]])) == expected).all()
     assert vader.scores(arrow.array([], arrow.string())).shape == (0, 4)
     assert vader.scores(arrow.array(["good", None], arrow.string())).tolist() == reference(["good", ""]).tolist()
 
