@@ -9,7 +9,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import definitions_load, http_client, ingest, lake, main_job, soak, text_path, validation
+from benchmarks import (
+    definitions_load,
+    extraction,
+    http_client,
+    ingest,
+    lake,
+    main_job,
+    predictions,
+    soak,
+    text_path,
+    vader,
+    validation,
+)
 from benchmarks.measure import BenchmarkError, Figure, machine
 
 
@@ -31,6 +43,9 @@ BENCHMARKS = {
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
+    "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
+    "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
+    "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -18,6 +18,9 @@ NOT_CONFIGURED = "not configured"
 class Component(Protocol):
     """Adds columns to documents. It sees every distinct text once; equal texts share what it says.
 
+    What it says of a text follows from the text, the columns it reads and its `version` alone, not from the texts
+    beside it or the day: so it is taken from an earlier run where these are the same, see `predictions.py`.
+
     Attributes:
         name: key of its entry in `model_versions`.
         inputs: columns of earlier components that `apply` reads; earlier means further up in `COMPONENTS`.
@@ -33,7 +36,11 @@ class Component(Protocol):
 
     @property
     def version(self) -> str:
-        """Model and version that gave the values; read after `apply`."""
+        """Before the first `apply` what is configured, then the model and version that give the values.
+
+        Another version means other values: it names settings and weights that make a difference. It need not name the
+        code, of which `code.py` takes care.
+        """
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:
         """The columns of `outputs` for distinct `texts`.

@@ -1,8 +1,9 @@
-"""Entities of a text: what can be told by its spelling, coins by a gazetteer, and more by a configured spaCy pipeline.
+"""Entities of a text: what can be told by its spelling, what gazetteers hold, and more by a configured spaCy pipeline.
 
 Spelling (tickers, hashtags, mentions, domains, repositories) is read by regular expressions; a vectorised search first
-tells which texts hold a candidate at all. Coin names are found by a spaCy `EntityRuler`, and only in texts
-where one of the words occurs. `PIPELINE_SPACY_MODEL` names a pipeline that adds persons, organisations and places.
+tells which texts hold a candidate at all. Coin names are found by a spaCy `EntityRuler`, and only in texts where one of
+the words occurs; organisations, products and persons by lists of names (`named.py`, `persons.py`).
+`PIPELINE_SPACY_MODEL` names a pipeline that adds those that no list holds.
 """
 
 import logging
@@ -18,6 +19,9 @@ import pandera.pandas as pa
 
 from pipeline_platform.enrich.coins import COINS, ID_BY_SYMBOL
 from pipeline_platform.enrich.component import UNAVAILABLE
+from pipeline_platform.enrich.language import NOT_LANGUAGE
+from pipeline_platform.enrich.named import asset_by_ticker, named
+from pipeline_platform.enrich.persons import persons
 from pipeline_platform.schemas.columns import texts
 from pipeline_platform.settings import Settings
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 
 SPELLED = r"[$#@]\w|https?://|www\.|\w/[\w.-]+#\d"
 """A text without a match has no entity that `spelled` could find."""
@@ -60,6 +64,7 @@ NUMERIC_LABELS = frozenset({"CARDINAL", "DATE", "MONEY", "ORDINAL", "PERCENT", "
 """Labels of spaCy pipelines for figures, which are no entities to count."""
 
 COIN = "COIN"
+TICKER_TYPE = "TICKER:"
 
 
 def _addressed(address: str) -> set[str]:
@@ -99,6 +104,17 @@ def spelled(text: str) -> set[str]:
     found.update("REPOSITORY:" + f"{owner}/{name}".lower() for owner, name in REPOSITORY_REFERENCE.findall(words))
     found.update(f"HASHTAG:{tag}" for tag in HASHTAG.findall(words.lower()) if not HEX_COLOUR.fullmatch(tag))
     found.update(f"MENTION:{name}" for name in MENTION.findall(words.lower()))
+    return found
+
+
+def listed(text: str, tickers: set[str]) -> set[str]:
+    """Organisations, products and the assets behind companies and tickers, as `TYPE:value`."""
+    assets = asset_by_ticker()
+    found = {f"ASSET:{assets[ticker]}" for ticker in tickers if ticker in assets}
+    for entity in named(text, tickers):
+        found.add(f"{entity.label}:{entity.value}")
+        if entity.asset:
+            found.add(f"ASSET:{entity.asset}")
     return found
 
 
@@ -143,20 +159,22 @@ def _configured(model: str) -> "Pipeline":
 
 
 class Entities:
-    """Tickers, hashtags, mentions, domains, repositories, coins, and what the configured pipeline finds."""
+    """What spelling and lists of names tell, and what the configured pipeline finds."""
 
     name: ClassVar[str] = "entities"
     inputs: ClassVar[tuple[str, ...]] = ()
     outputs: ClassVar[Mapping[str, pa.Column]] = {
         "entities": texts(
             "Distinct entities as `TYPE:value`, sorted: TICKER, HASHTAG, MENTION, DOMAIN, REPOSITORY, COIN (CoinGecko "
-            "id), and the labels of the configured spaCy pipeline (PERSON, ORG, GPE, …)."
+            "id), ORG, PRODUCT, PERSON, ASSET (key of the company's equity, as `equity:AAPL`), and the labels of the "
+            "configured spaCy pipeline (GPE, …)."
         ),
     }
 
     def __init__(self, settings: Settings) -> None:
         self._model = settings.spacy_model
-        self.version = f"rules {RULES_VERSION}, gazetteer (spaCy {installed('spacy')})"
+        rules = f"rules {RULES_VERSION}, gazetteer (spaCy {installed('spacy')})"
+        self.version = f"{rules}; {self._model}" if self._model else rules
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The entities of each text, an empty list where there are none."""
@@ -168,6 +186,10 @@ class Entities:
         if candidates.size:
             for position, document in zip(candidates, _gazetteer().pipe(values[candidates]), strict=True):
                 found[position].update(f"{COIN}:{entity.ent_id_}" for entity in document.ents)
+        words = texts.str.replace(NOT_LANGUAGE, "\n", regex=True)
+        for one, text in zip(found, words.to_numpy(dtype=object), strict=True):
+            one |= listed(text, {entity[len(TICKER_TYPE) :] for entity in one if entity.startswith(TICKER_TYPE)})
+            one.update(f"PERSON:{name}" for name, _, _ in persons(text))
         if self._model and len(texts):
             self._add_configured(self._model, values, found)
         return pd.DataFrame({"entities": [sorted(one) for one in found]})

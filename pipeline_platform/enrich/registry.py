@@ -1,21 +1,30 @@
 """Every enrichment component, in the order they run: add one by one import and one line here."""
 
+import hashlib
 from collections.abc import Mapping
 
+import orjson
 import pandera.pandas as pa
 
+from pipeline_platform.enrich.aspects import Aspects
+from pipeline_platform.enrich.code import DIGITS, code_digest
 from pipeline_platform.enrich.component import Component
 from pipeline_platform.enrich.entities import Entities
+from pipeline_platform.enrich.keywords import Keywords
 from pipeline_platform.enrich.language import Language
+from pipeline_platform.enrich.places import Places
 from pipeline_platform.enrich.sentiment import Sentiment
 from pipeline_platform.enrich.transformer import SentimentModel
 from pipeline_platform.settings import Settings
 
 COMPONENTS: tuple[type[Component], ...] = (
     Language,
-    Sentiment,
     SentimentModel,
+    Sentiment,
     Entities,
+    Keywords,
+    Places,
+    Aspects,
 )
 
 
@@ -27,3 +36,9 @@ def configured(settings: Settings) -> tuple[Component, ...]:
 def component_columns() -> Mapping[str, pa.Column]:
     """The columns that all components add, in order."""
     return {name: column for component in COMPONENTS for name, column in component.outputs.items()}
+
+
+def code_version(settings: Settings) -> str:
+    """Changes with the code, the shipped weights and the configured models: what another one gave is out of date."""
+    versions = orjson.dumps({one.name: one.version for one in configured(settings)}, option=orjson.OPT_SORT_KEYS)
+    return f"{code_digest()}.{hashlib.sha256(versions).hexdigest()[:DIGITS]}"

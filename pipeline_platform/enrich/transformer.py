@@ -4,11 +4,13 @@ Needs the extra `models` (torch). A model that cannot be loaded, or whose labels
 its column null and says so in the log and in `model_versions`.
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,8 +66,18 @@ def _load(model: str) -> tuple[Any, Mapping[str, float], str]:
     classify = transformers.pipeline("text-classification", model=model, top_k=None)
     config = classify.model.config
     values = label_values(list((config.id2label or {}).values()))
-    revision = getattr(config, "_commit_hash", None) or "local"
+    revision = getattr(config, "_commit_hash", None) or _fingerprint(Path(model))
     return classify, values, f"{model}@{revision} (transformers {installed('transformers')})"
+
+
+def _fingerprint(folder: Path) -> str:
+    """SHA-256 of the files of a model, the first 12 hex digits: it may be trained again in its place."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return f"local-{digest.hexdigest()[:12]}"
 
 
 class SentimentModel:
@@ -82,7 +94,7 @@ class SentimentModel:
 
     def __init__(self, settings: Settings) -> None:
         self._model = settings.sentiment_model
-        self.version = NOT_CONFIGURED
+        self.version = self._model or NOT_CONFIGURED
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The score of each text, null for blank texts and without a usable model."""

@@ -18,6 +18,7 @@ FLAG = pd.ArrowDtype(arrow.bool_())
 STAMP = pd.ArrowDtype(arrow.timestamp("us", tz="UTC"))
 DAY = pd.ArrowDtype(arrow.date32())
 TEXTS = pd.ArrowDtype(arrow.list_(arrow.string()))
+REALS = pd.ArrowDtype(arrow.list_(arrow.float64()))
 
 
 def _column(
@@ -35,6 +36,11 @@ def text(description: str, *checks: pa.Check, nullable: bool = False) -> pa.Colu
 def texts(description: str, *checks: pa.Check, nullable: bool = False) -> pa.Column:
     """A list of strings."""
     return _column(TEXTS, description, None, nullable, checks)
+
+
+def reals(description: str, *checks: pa.Check, unit: str | None = None, nullable: bool = False) -> pa.Column:
+    """A list of 64-bit floats."""
+    return _column(REALS, description, unit, nullable, checks)
 
 
 def real(description: str, *checks: pa.Check, unit: str | None = None, nullable: bool = True) -> pa.Column:

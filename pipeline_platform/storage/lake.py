@@ -107,7 +107,10 @@ class Lake:
     def read(
         self, table: Table, first: date | None = None, last: date | None = None, columns: list[str] | None = None
     ) -> pd.DataFrame:
-        """Rows with `first <= event_date <= last` in the types of the schema; no rows when there is no table."""
+        """Rows with `first <= event_date <= last` in the types of the schema; no rows when there is no table.
+
+        Columns that the stored table does not have yet are null.
+        """
         return self.read_arrow(table, first, last, columns).to_pandas(types_mapper=pd.ArrowDtype)
 
     def read_arrow(
@@ -126,7 +129,13 @@ class Lake:
         # Not through the Python file system that deltalake would hand over: Arrow's reading threads may still let go of
         # its files when the interpreter ends, and a process that read and ended at once was aborted, one time in four.
         files = fs.SubTreeFileSystem(f"{self._root}/{table.path}", self._files)
-        return opened.to_pyarrow_table(columns=columns, filters=filters or None, filesystem=files)
+        held = {field.name for field in opened.schema().fields}
+        stored = [name for name in columns if name in held]
+        rows = opened.to_pyarrow_table(columns=stored, filters=filters or None, filesystem=files)
+        for name in columns:
+            if name not in held:
+                rows = rows.append_column(name, arrow.nulls(rows.num_rows))
+        return rows
 
     def merge(self, table: Table, frame: pd.DataFrame) -> Merged:
         """Add the records of a raw table that are new, replace those whose payload changed, leave the others.
@@ -193,6 +202,7 @@ class Lake:
             opened,
             rows,
             mode="overwrite",
+            schema_mode="merge",  # a column that is new in this release joins the table, null on the other days
             predicate=f"event_date >= '{first}' AND event_date <= '{last}'",
         )
         return True

@@ -1,14 +1,14 @@
 import logging
 import math
+import re
 
 import pandas as pd
 import pytest
 import spacy
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+from spacy.training import Example
 
 from pipeline_platform.enrich.entities import Entities, spelled
 from pipeline_platform.enrich.language import Language
-from pipeline_platform.enrich.sentiment import Sentiment
 from pipeline_platform.enrich.transformer import SentimentModel, UnfitModelError, label_values
 
 NOTHING = pd.DataFrame()
@@ -35,23 +35,6 @@ def test_language(settings, texts, text, language):
     assert found["language"].tolist() == [language]
     confidence = found["language_confidence"].tolist()[0]
     assert confidence is None or math.isnan(confidence) or 0 <= confidence <= 1
-
-
-def test_sentiment_is_vader_and_only_of_english(settings, texts):
-    said = texts("I love this!", "This is terrible.", "The train leaves at nine.", "Ich hasse das", "", "😍")
-    found = Sentiment(settings).apply(said, pd.DataFrame({"language": ["en", "en", "en", "de", "und", "und"]}))
-    assert found["sentiment_label"].where(found["sentiment_label"].notna(), None).tolist() == [
-        "positive",
-        "negative",
-        "neutral",
-        None,
-        None,
-        "positive",
-    ]
-    expected = SentimentIntensityAnalyzer().polarity_scores("I love this!")
-    assert found.loc[0, "sentiment"] == expected["compound"]
-    assert found.loc[0, "sentiment_positive"] == expected["pos"]
-    assert found["sentiment"].isna().tolist() == [False, False, False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -97,15 +80,34 @@ def test_a_configured_spacy_pipeline_adds_its_entities(settings, texts, tmp_path
     pipeline.to_disk(tmp_path / "model")
     component = Entities(settings.model_copy(update={"spacy_model": str(tmp_path / "model")}))
     found = component.apply(texts("Acme Works sells $AAPL on Monday", ""), NOTHING)
-    assert found["entities"].tolist() == [["ORG:Acme Works", "TICKER:AAPL"], []]
+    assert found["entities"].tolist() == [["ASSET:equity:AAPL", "ORG:Acme Works", "TICKER:AAPL"], []]
     assert component.version.endswith("; small 1.2.3")
+
+
+def test_a_trained_spacy_pipeline_adds_what_it_learnt(settings, texts, tmp_path):
+    spacy.util.fix_random_seed(0)
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("ner")
+    pipeline.add_pipe("sentencizer")
+    taught = [
+        Example.from_dict(pipeline.make_doc(f"yesterday {name} called"), {"entities": [(10, 10 + len(name), "PERSON")]})
+        for name in ("Zorblax", "Quimby", "Vextor")
+    ]
+    optimizer = pipeline.initialize(lambda: taught)
+    for _ in range(40):
+        pipeline.update(taught, sgd=optimizer)
+    pipeline.to_disk(tmp_path / "model")
+    component = Entities(settings.model_copy(update={"spacy_model": str(tmp_path / "model")}))
+    found = component.apply(texts("yesterday Zorblax called", "", "nothing here"), NOTHING)["entities"].tolist()
+    assert found[:2] == [["PERSON:Zorblax"], []]
+    assert component.apply(texts("yesterday Zorblax called"), NOTHING)["entities"].tolist() == found[:1]
 
 
 def test_a_missing_spacy_pipeline_is_said_and_leaves_the_rest(settings, texts, caplog):
     component = Entities(settings.model_copy(update={"spacy_model": "no_such_pipeline"}))
     with caplog.at_level(logging.ERROR):
         found = component.apply(texts("Acme sells $AAPL"), NOTHING)
-    assert found["entities"].tolist() == [["TICKER:AAPL"]]
+    assert found["entities"].tolist() == [["ASSET:equity:AAPL", "TICKER:AAPL"]]
     assert component.version.endswith("; no_such_pipeline unavailable")
     assert "PIPELINE_SPACY_MODEL=no_such_pipeline cannot be used" in caplog.text
 
@@ -166,4 +168,4 @@ def test_a_configured_sentiment_model_scores_texts(settings, texts, tmp_path):
     assert scores.dropna().between(-1, 1).all()
     alone = component.apply(texts("bad bad good"), NOTHING)["sentiment_model_score"]
     assert scores[2] == pytest.approx(alone[0], abs=1e-5)
-    assert "@local (transformers" in component.version
+    assert re.search(r"@local-[0-9a-f]{12} \(transformers", component.version)

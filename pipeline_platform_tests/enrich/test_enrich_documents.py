@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipeline_platform.enrich.documents import MAX_CHARACTERS, distinct_texts, enrich
+from pipeline_platform.enrich.documents import CODE, enrich
 from pipeline_platform.enrich.registry import COMPONENTS, component_columns
+from pipeline_platform.enrich.texts import MAX_CHARACTERS, distinct_texts
 from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 
 
@@ -41,7 +42,7 @@ def test_no_documents_give_no_rows_in_the_schema(documents, components):
 
 def test_every_row_says_which_model_gave_each_value(documents, components):
     versions = json.loads(enrich(documents([{"text": "hello there"}]), components)["model_versions"].iloc[0])
-    assert set(versions) == {component.name for component in COMPONENTS}
+    assert set(versions) == {CODE} | {component.name for component in COMPONENTS}
     assert versions["sentiment"].startswith("vaderSentiment 3")
     assert "lid.176.ftz" in versions["language"]
     assert versions["sentiment_model"] == "not configured"
@@ -84,7 +85,8 @@ def test_any_text_gives_rows_in_the_schema_whatever_its_neighbours(documents, co
 def test_importing_the_components_loads_no_model_library():
     code = (
         "import sys, pipeline_platform.enrich.registry, pipeline_platform.enrich.documents;"
-        "print([m for m in ('spacy', 'transformers', 'fasttext', 'vaderSentiment', 'torch') if m in sys.modules])"
+        "heavy = ('spacy', 'transformers', 'fasttext', 'vaderSentiment', 'torch', 'numba');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline_platform.schemas.catalog import tables
+from pipeline_platform.schemas.table import schema_of
 from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.lake import REDATED_DAYS, Lake, LakeError, Merged, arrow_schema
 from pipeline_platform_tests.storage.conftest import DAY, NEXT, RAW, VISITS, noon, raw_frame, record, visits
@@ -195,3 +197,16 @@ def test_a_lake_is_never_opened_in_the_other_mode(tmp_path: Path) -> None:
 def test_every_table_has_a_place_of_its_own(lake: Lake) -> None:
     places = {lake.address(table) for table in tables().values()}
     assert len(places) == len(tables())
+
+
+def test_a_column_that_a_release_adds_joins_a_table_that_is_there(lake: Lake) -> None:
+    columns = {name: column for name, column in VISITS.schema.columns.items() if name != "guides"}
+    before = replace(VISITS, schema=schema_of("aggregated/visits", columns, key=VISITS.key))
+    lake.replace(before, visits(("pier", 3, DAY), ("pier", 4, NEXT)), DAY, NEXT)
+    assert lake.read(VISITS)["guides"].isna().all()
+    named = VISITS.frame([{"place": "pier", "visits": 5, "guides": ["Ann"], "event_date": DAY}])
+    assert lake.replace(VISITS, named, DAY, DAY)
+    kept = lake.read(VISITS).sort_values("event_date")
+    assert kept["visits"].tolist() == [5, 4]
+    assert list(kept["guides"].iloc[0]) == ["Ann"]
+    assert kept["guides"].isna().tolist() == [False, True]

@@ -1,0 +1,87 @@
+"""Names of a list in a text: whole words, as written, the longest first.
+
+That takes a step per word of the text, however long the list is.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+WORD = re.compile(r"\w+")
+
+GAPS = frozenset({" ", "-", ".", ". ", "'", "’", ", ", "&", " & ", "\n"})
+"""What may stand between the words of a name, whichever it is written with in the list."""
+
+
+def without_accents(text: str) -> str:
+    """`São Paulo` as `Sao Paulo`."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word and where it stands."""
+
+    text: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[T]):
+    """A name in a text: what the list says of it, its first and last word, and its characters `[begin, end)`."""
+
+    value: T
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
+class Gazetteer(Generic[T]):
+    """Names and what they stand for."""
+
+    def __init__(self, names: Mapping[str, T]) -> None:
+        self._values: dict[tuple[str, ...], T] = {tuple(WORD.findall(name)): value for name, value in names.items()}
+        self._longest: dict[str, int] = {}
+        for words in self._values:
+            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
+        self._first_words = frozenset(self._longest)
+
+    def may_occur(self, text: str) -> bool:
+        """Whether a name's first word stands in the text; most texts have none, and this is quick to tell."""
+        return not self._first_words.isdisjoint(WORD.findall(text))
+
+    @staticmethod
+    def tokens(text: str) -> list[Token]:
+        """The words of a text."""
+        return [Token(found[0], *found.span()) for found in WORD.finditer(text)]
+
+    def longest(self, tokens: Sequence[Token], first: int, text: str) -> Match[T] | None:
+        """The longest name that begins with the word at `first`."""
+        for count in range(min(self._longest.get(tokens[first].text, 0), len(tokens) - first), 0, -1):
+            words = tokens[first : first + count]
+            value = self._values.get(tuple(word.text for word in words))
+            if value is not None and all(text[a.end : b.begin] in GAPS for a, b in pairwise(words)):
+                return Match(value, first, first + count - 1, words[0].begin, words[-1].end)
+        return None
+
+    def find(self, tokens: Sequence[Token], text: str) -> list[Match[T]]:
+        """The names in a text, from left to right, none within another."""
+        found: list[Match[T]] = []
+        position = 0
+        while position < len(tokens):
+            match = self.longest(tokens, position, text) if tokens[position].text in self._first_words else None
+            if match:
+                found.append(match)
+            position = match.last + 1 if match else position + 1
+        return found
+
+    def matches(self, text: str) -> Iterable[Match[T]]:
+        """The names in a text."""
+        return self.find(self.tokens(text), text) if self.may_occur(text) else ()

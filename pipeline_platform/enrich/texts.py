@@ -1,0 +1,29 @@
+"""The texts of documents: what components look at."""
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.compute as pc
+
+from pipeline_platform.schemas.columns import TEXT
+
+MAX_CHARACTERS = 10_000
+"""Characters of a document that components look at."""
+
+
+def distinct_texts(documents: pd.DataFrame) -> tuple[pd.Series, arrow.Array]:
+    """The distinct texts of documents, and which of them each document has.
+
+    Args:
+        documents: frame with `title` and `text`.
+
+    Returns:
+        The distinct texts (title and text joined by a line break, trimmed, cut to `MAX_CHARACTERS`), and for each
+        document the position of its text among them.
+    """
+    table = arrow.Table.from_pandas(documents[["title", "text"]], preserve_index=False)
+    # Not null_handling="skip": it loses the rows in which both are null (pyarrow 26).
+    title, text = (pc.fill_null(column.cast(arrow.string()), "").combine_chunks() for column in table.itercolumns())
+    joined = pc.binary_join_element_wise(title, text, "\n")
+    cut = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(joined), 0, MAX_CHARACTERS))
+    encoded = cut.dictionary_encode()
+    return pd.Series(encoded.dictionary, dtype=TEXT), encoded.indices
