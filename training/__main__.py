@@ -31,6 +31,9 @@ def train(recipe: Recipe, corpora: Path, folder: Path) -> dict[str, Any]:
     said = model.probabilities(development.texts).argmax(axis=1)
     others = beside(recipe.name, learned, development)
     metrics = told(recipe.measure, development.labels, said, recipe.on, others)
+    if recipe.refit:
+        learned = [*learned, development]
+        model = fit(learned, recipe.classes, recipe.fit)
     card = {
         "name": recipe.name,
         "version": recipe.version,
@@ -40,6 +43,7 @@ def train(recipe: Recipe, corpora: Path, folder: Path) -> dict[str, Any]:
         "licence": "as the package; learned from the data below",
         "data": _data(list(learned)),
         "metrics": metrics,
+        "learned_from_development_texts": recipe.refit,
         "limits": recipe.limits,
     }
     save(model, card, folder)

@@ -5,8 +5,17 @@ import pandas as pd
 
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.resources import StoresResource
-from pipeline_platform.defs.tables import asset_arguments, asset_key, counts, frame_type, handover, same_name_lineage
+from pipeline_platform.defs.tables import (
+    asset_arguments,
+    asset_key,
+    counts,
+    frame_type,
+    handover,
+    listing,
+    same_name_lineage,
+)
 from pipeline_platform.enrich.documents import enrich
+from pipeline_platform.enrich.models import models_in_use
 from pipeline_platform.enrich.registry import component_columns, configured
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.enriched import ENRICHED
@@ -27,7 +36,8 @@ def enrichment() -> dg.Definitions:
         automation_condition=FOLLOW,
     )
     def documents(context: dg.AssetExecutionContext, documents: pd.DataFrame, stores: StoresResource) -> dg.Output:
-        components = configured(stores.open.settings)
+        settings = stores.open.settings
+        components = configured(settings)
         result = enrich(documents, components)[table.columns]
         languages = {str(name): int(count) for name, count in result["language"].value_counts().items()}
         return dg.Output(
@@ -35,6 +45,7 @@ def enrichment() -> dg.Definitions:
             metadata={
                 **handover(context, result),
                 "models": {one.name: one.version for one in components},
+                "registry of models": listing([model.as_row() for model in models_in_use(settings)]),
                 "languages": counts(languages, "language"),
                 **same_name_lineage(table, [upstream], dict.fromkeys(component_columns(), written)),
             },

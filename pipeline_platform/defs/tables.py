@@ -126,6 +126,11 @@ def counts(values: Mapping[str, int], label: str) -> dg.TableMetadataValue:
     return _table([{label: name, "rows": int(rows)} for name, rows in ordered])
 
 
+def listing(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table of rows that have the same keys."""
+    return _table([dict(row) for row in rows])
+
+
 def rejects(rejected: pd.DataFrame) -> dict[str, Any]:
     """Metadata of quarantined records: how many by rule, and some of them; nothing when there are none."""
     if rejected.empty:

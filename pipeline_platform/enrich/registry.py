@@ -5,9 +5,12 @@ from collections.abc import Mapping
 import pandera.pandas as pa
 
 from pipeline_platform.enrich.component import Component
+from pipeline_platform.enrich.emotion import Emotion
 from pipeline_platform.enrich.entities import Entities
 from pipeline_platform.enrich.language import Language
+from pipeline_platform.enrich.sarcasm import Sarcasm
 from pipeline_platform.enrich.sentiment import Sentiment
+from pipeline_platform.enrich.topic import Topic
 from pipeline_platform.enrich.transformer import SentimentModel
 from pipeline_platform.settings import Settings
 
@@ -15,6 +18,9 @@ COMPONENTS: tuple[type[Component], ...] = (
     Language,
     Sentiment,
     SentimentModel,
+    Emotion,
+    Sarcasm,
+    Topic,
     Entities,
 )
 
