@@ -1,10 +1,11 @@
 # Everything needs only Python >= 3.11 and make; `make help` lists the targets.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+CORPORA ?= ../shared/corpora
 BIN := .venv/bin
 CLI := $(BIN)/pipeline-platform
 
-.PHONY: help setup run up test lint bench lock clean
+.PHONY: help setup run up test lint bench models lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -41,6 +42,9 @@ lint: setup ## Ruff, formatting, types and Dagster definitions
 
 bench: setup ## Run the benchmarks
 	$(BIN)/python -m benchmarks
+
+models: setup ## Train the models that are shipped; CORPORA names the folder of labelled texts
+	$(BIN)/python -m training --corpora $(CORPORA)
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

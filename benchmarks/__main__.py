@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import (
     definitions_load,
+    enrichment,
     extraction,
     http_client,
     ingest,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),
+    "enrichment": Benchmark(enrichment.run, enrichment.SCALE, "documents", 3),
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),

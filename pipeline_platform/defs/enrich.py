@@ -15,9 +15,11 @@ from pipeline_platform.defs.tables import (
     counts,
     frame_type,
     handover,
+    listing,
     same_name_lineage,
 )
 from pipeline_platform.enrich.documents import enrich
+from pipeline_platform.enrich.models import models_in_use
 from pipeline_platform.enrich.predictions import Predictions
 from pipeline_platform.enrich.registry import code_version, component_columns, configured
 from pipeline_platform.enrich.sentiment import LABELS
@@ -64,6 +66,7 @@ def enrichment() -> dg.Definitions:
                 **handover(context, result),
                 "models": {one.name: one.version for one in components},
                 **_reused(earlier),
+                "registry of models": listing([model.as_row() for model in models_in_use(opened.settings)]),
                 "languages": counts(languages, "language"),
                 "sentiment labels": bars({name: int(labels.get(name, 0)) for name in LABELS}),
                 **same_name_lineage(table, [upstream], dict.fromkeys(columns, written)),

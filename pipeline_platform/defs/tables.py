@@ -138,6 +138,11 @@ def bars(values: Mapping[str, int]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(["```", *lines, "```"]))
 
 
+def listing(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table of rows that have the same keys."""
+    return _table([dict(row) for row in rows])
+
+
 def rejects(rejected: pd.DataFrame) -> dict[str, Any]:
     """Metadata of quarantined records: how many by rule, and some of them; nothing when there are none."""
     if rejected.empty:

@@ -9,11 +9,14 @@ import pandera.pandas as pa
 from pipeline_platform.enrich.aspects import Aspects
 from pipeline_platform.enrich.code import DIGITS, code_digest
 from pipeline_platform.enrich.component import Component
+from pipeline_platform.enrich.emotion import Emotion
 from pipeline_platform.enrich.entities import Entities
 from pipeline_platform.enrich.keywords import Keywords
 from pipeline_platform.enrich.language import Language
 from pipeline_platform.enrich.places import Places
+from pipeline_platform.enrich.sarcasm import Sarcasm
 from pipeline_platform.enrich.sentiment import Sentiment
+from pipeline_platform.enrich.topic import Topic
 from pipeline_platform.enrich.transformer import SentimentModel
 from pipeline_platform.settings import Settings
 
@@ -21,6 +24,9 @@ COMPONENTS: tuple[type[Component], ...] = (
     Language,
     SentimentModel,
     Sentiment,
+    Emotion,
+    Sarcasm,
+    Topic,
     Entities,
     Keywords,
     Places,
