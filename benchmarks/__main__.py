@@ -9,7 +9,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import definitions_load, http_client, ingest, lake, main_job, soak, text_path, validation
+from benchmarks import (
+    definitions_load,
+    http_client,
+    ingest,
+    lake,
+    main_job,
+    near_duplicates,
+    soak,
+    text_path,
+    validation,
+)
 from benchmarks.measure import BenchmarkError, Figure, machine
 
 
@@ -29,6 +39,7 @@ BENCHMARKS = {
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),
+    "near_duplicates": Benchmark(near_duplicates.run, near_duplicates.SCALE, "posts", 3),
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 4),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
