@@ -117,11 +117,13 @@ def documents_asset() -> dg.AssetsDefinition:
 def _examples(documents: pd.DataFrame, copies: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
     """Some copies beside what they are copies of, those of the weakest evidence first."""
     weakest = copies.sort_values(["similarity", "document_id"], na_position="first").drop_duplicates("cluster_id")
-    said = documents.assign(said=documents["title"].fillna("").str.cat(documents["text"].fillna(""), sep=" "))
-    words = said.set_index("document_id")["said"]
     shown = pd.concat([weakest[weakest["method"] == method].head(2) for method in METHODS], ignore_index=True)
     if shown.empty:
         return {}
+    # A document may stand on two days; the original of a copy may lie before all of them.
+    named = documents[documents["document_id"].isin([*shown["document_id"], *shown["duplicate_of"]])]
+    named = named.drop_duplicates("document_id").set_index("document_id")
+    words = named["title"].fillna("").str.cat(named["text"].fillna(""), sep=" ").str.strip()
     columns = ["method", "similarity", "source", "duplicate_of"]
     beside = shown[columns].assign(copy=shown["document_id"].map(words), original=shown["duplicate_of"].map(words))
     return {"copies, some": preview(beside)}
