@@ -7,7 +7,12 @@ The rules, on the safe side since a wrong merge hides a voice and a missed one o
 - Articles of the same canonical address: copies (`url`, similarity not measured). An address without a path is a site
   and no article; an address under which one channel shows several contents is a page of many items (a changelog, a
   live blog). Both say nothing.
+- Contents that have at least 0.8 of their shingles in common: copies (`near`, similarity measured). Each was compared
+  with the content it is called a copy of, never by way of a third. Contents of fewer than 20 characters, or of few
+  different ones (laughter, rows of emoji), are never near copies. See `near.py`.
 - Deleted documents are copies of nothing: what is left of them ("[deleted]") is not what was said.
+
+Equal titles alone say nothing: "Daily discussion thread" is the title of a thousand different posts.
 
 A row of day D is compared with the rows of [D - look-back, D] and no others, so its result does not depend on which
 days are computed together. The canonical row of a cluster is the earliest (partition, then creation), then the one
@@ -18,7 +23,7 @@ for the days after. Behind the window a copy counts as new.
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +35,9 @@ from pipeline_platform.clean.content import normalised_content
 from pipeline_platform.dedup.clusters import Clusters, Evidence, Positions, clusters, groups
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.schemas.kinds import DOCUMENTS
+
+if TYPE_CHECKING:
+    from pipeline_platform.dedup.signatures import Contents
 
 SHORT = 12
 """Characters of normalised content below which equality says little."""
@@ -56,10 +64,10 @@ _SITE = r"^https?://[^/?]+/?$"
 
 
 @dataclass(frozen=True)
-class _Candidates:
-    """Rows that share a hash or an address with another one, in order of precedence; codes are equal for equal values.
+class _Rows:
+    """Documents that were not deleted, in order of precedence; codes are equal for equal values.
 
-    A negative `content` or `address` code takes part in no comparison.
+    A negative `content` or `address` code takes part in no comparison; `hash` codes are the numbers of `Contents`.
     """
 
     position: Positions
@@ -70,27 +78,49 @@ class _Candidates:
     content: Positions
     address: Positions
 
-    def at(self, which: npt.NDArray[Any]) -> "_Candidates":
-        """The candidates of a mask or of indices in ascending order."""
-        return _Candidates(*(getattr(self, field.name)[which] for field in fields(self)))
+    def at(self, which: npt.NDArray[Any]) -> "_Rows":
+        """The rows of a mask or of indices in ascending order."""
+        return _Rows(*(getattr(self, field.name)[which] for field in fields(self)))
 
-    def within(self, first: int, last: int) -> "_Candidates":
-        """The candidates of the days `first` to `last`, each document in its newest partition."""
+    def within(self, first: int, last: int) -> "_Rows":
+        """The rows of the days `first` to `last`, each document in its newest partition."""
         window = self.at((self.day >= first) & (self.day <= last))
         _, newest = np.unique(window.document[::-1], return_index=True)
         return window.at(np.sort(len(window.document) - 1 - newest))
 
-    def clusters(self) -> Clusters:
-        """Connect these candidates by content and by address."""
+    def clusters(self, today: int, contents: "Contents") -> Clusters:
+        """Connect these rows, those of the day `today` and before, by content, by address and by similarity."""
         content = groups(self.content)
         address = groups(np.where(np.isin(self.address, self._pages_of_many()), -1, self.address))
-        return clusters(
-            len(self.position),
-            [
-                Evidence("exact", *content, np.ones(len(content[0]))),
-                Evidence("url", *address, np.full(len(address[0]), np.nan)),
-            ],
-        )
+        strong = [
+            Evidence("exact", *content, np.ones(len(content[0]))),
+            Evidence("url", *address, np.full(len(address[0]), np.nan)),
+        ]
+        found = clusters(len(self.position), strong)
+        joined = np.zeros(len(self.position), bool)
+        joined[found.canonical[self.day == today]] = True
+        near = self._near(joined[found.canonical], contents)
+        return clusters(len(self.position), [*strong, near]) if len(near.left) else found
+
+    def _near(self, asked: npt.NDArray[np.bool_], contents: "Contents") -> Evidence:
+        """Near copies among the contents of the rows `asked`, each with what comes before it."""
+        from pipeline_platform.dedup.near import near_copies
+
+        numbers, first, of_row = np.unique(self.hash, return_index=True, return_inverse=True)
+        kept = contents.comparable[numbers]
+        order = np.flatnonzero(kept)[np.argsort(first[kept])]
+        numbers, first = numbers[order], first[order]
+        place = np.full(len(kept), -1)
+        place[order] = np.arange(len(order))
+        place = place[of_row]
+        wanted = np.zeros(len(order), bool)
+        wanted[place[asked & (place >= 0)]] = True
+        pairs = near_copies(contents.keys[:, numbers], wanted, lambda places: contents.normalised(numbers[places]))
+        # One more than there are contents: place -1, of what is too short, has no original.
+        original, similarity = np.full(len(order) + 1, -1), np.full(len(order) + 1, np.nan)
+        original[pairs.right], similarity[pairs.right] = pairs.left, pairs.similarity
+        copies = np.flatnonzero(original[place] >= 0)
+        return Evidence("near", first[original[place[copies]]], copies, similarity[place[copies]])
 
     def _pages_of_many(self) -> Positions:
         """Addresses under which one channel shows more than one content."""
@@ -100,7 +130,12 @@ class _Candidates:
 
 
 def dedup_documents(
-    documents: pd.DataFrame, history: pd.DataFrame, days: Collection[date], *, lookback_days: int
+    documents: pd.DataFrame,
+    history: pd.DataFrame,
+    days: Collection[date],
+    *,
+    lookback_days: int,
+    signatures: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The documents of `days` with their clusters.
 
@@ -110,6 +145,7 @@ def dedup_documents(
             `days` themselves and of days out of reach make no difference.
         days: UTC days to give a result for.
         lookback_days: how many days before its own a document is compared with.
+        signatures: rows of `deduplicated/document_signatures`; they save time and change nothing.
 
     Returns:
         One row per document and day, the newest capture, in the columns of `deduplicated/documents`, ordered by day,
@@ -122,14 +158,14 @@ def dedup_documents(
     order = ("event_date", "created_at", "document_id")
     rows = rows.take(pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in order]))
     compared = arrow.concat_tables([rows.select(COMPARED_COLUMNS), earlier])
-    candidates = _candidates(compared)
+    alive, contents = _alive(compared, signatures)
 
     canonical = np.arange(rows.num_rows)
     method = np.full(rows.num_rows, "none", dtype=object)
     similarity = np.full(rows.num_rows, np.nan)
     for day in asked.cast(arrow.int32()).to_pylist():
-        window = candidates.within(day - lookback_days, day)
-        found = window.clusters()
+        window = alive.within(day - lookback_days, day)
+        found = window.clusters(day, contents)
         today = window.day == day
         here = window.position[today]
         canonical[here] = window.position[found.canonical[today]]
@@ -147,20 +183,11 @@ def _newest(documents: pd.DataFrame, days: arrow.Array, *, inside: bool) -> arro
     return arrow.Table.from_pandas(newest, schema=arrow.schema(types), preserve_index=False)
 
 
-def _candidates(documents: arrow.Table) -> _Candidates:
-    hashes = _codes(documents["content_hash"])
-    addresses = _codes(
-        pc.if_else(
-            pc.and_(
-                pc.equal(documents["kind"], "article"),
-                pc.invert(pc.match_substring_regex(documents["canonical_url"], _SITE)),
-            ),
-            documents["canonical_url"],
-            None,
-        )
-    )
-    alive = ~documents["is_deleted"].to_numpy().astype(bool)
-    chosen = np.flatnonzero(alive & (_shared(hashes, alive) | _shared(addresses, alive)))
+def _alive(documents: arrow.Table, signatures: pd.DataFrame | None) -> tuple[_Rows, "Contents"]:
+    # Loads Numba, which takes longer than all else that the definitions import.
+    from pipeline_platform.dedup.signatures import Contents
+
+    chosen = np.flatnonzero(~documents["is_deleted"].to_numpy().astype(bool))
     rows = documents.take(arrow.array(chosen))
     length = pc.add(
         *(pc.fill_null(pc.utf8_length(rows[name]), 0) for name in ("title", "text")),
@@ -172,15 +199,25 @@ def _candidates(documents: arrow.Table) -> _Candidates:
         sort_keys=[("day", "ascending"), ("time", "ascending"), ("length", "descending"), ("id", "ascending")],
     )
     rows, chosen = rows.take(precedence), chosen[precedence.to_numpy()]
-    return _Candidates(
+    hashes = rows["content_hash"].combine_chunks().dictionary_encode()
+    codes = hashes.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    stored = None if signatures is None else arrow.Table.from_pandas(signatures, preserve_index=False)
+    return _Rows(
         position=chosen,
         day=rows["event_date"].cast(arrow.int32()).to_numpy().astype(np.int64),
         document=_codes(rows["document_id"]),
         channel=_codes(pc.binary_join_element_wise(rows["source"], pc.fill_null(rows["channel"], ""), "\n")),
-        hash=hashes[chosen],
-        content=_content_codes(rows),
-        address=addresses[chosen],
-    )
+        hash=codes,
+        content=_content_codes(rows, codes),
+        address=_address_codes(rows),
+    ), Contents(rows, codes, hashes.dictionary, stored)
+
+
+def _address_codes(documents: arrow.Table) -> Positions:
+    """A number per address of an article, none for a site."""
+    article = pc.equal(documents["kind"], "article")
+    site = pc.match_substring_regex(documents["canonical_url"], _SITE)
+    return _codes(pc.if_else(pc.and_(article, pc.invert(site)), documents["canonical_url"], None))
 
 
 def _codes(values: arrow.ChunkedArray) -> Positions:
@@ -189,26 +226,22 @@ def _codes(values: arrow.ChunkedArray) -> Positions:
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _shared(codes: Positions, alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """True where a code that is not negative occurs more than once among the rows `alive`."""
-    counts = np.bincount(codes[alive] + 1, minlength=int(codes.max(initial=0)) + 2)
-    counts[0] = 0
-    return counts[codes + 1] > 1
-
-
-def _content_codes(documents: arrow.Table) -> Positions:
+def _content_codes(documents: arrow.Table, hashes: Positions) -> Positions:
     """A number per content that may be called the same: with the author where the content is short, none if empty."""
+    shared = np.flatnonzero((np.bincount(hashes) > 1)[hashes])
+    rows = documents.select(["content_hash", "author_id", "title", "text"]).take(arrow.array(shared))
     lengths: dict[str, int] = {}
     keys: list[str | None] = []
-    columns = (documents[name].to_pylist() for name in ("content_hash", "author_id", "title", "text"))
-    for content, author, title, text in zip(*columns, strict=True):
+    for content, author, title, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         if content not in lengths:
             lengths[content] = len(normalised_content(title, text))
         if lengths[content] >= SHORT:
             keys.append(content)
         else:
             keys.append(f"{content} {author}" if lengths[content] and author else None)
-    return _codes(arrow.chunked_array([arrow.array(keys, arrow.string())]))
+    codes = np.full(documents.num_rows, -1)
+    codes[shared] = _codes(arrow.chunked_array([arrow.array(keys, arrow.string())]))
+    return codes
 
 
 def _with_clusters(

@@ -85,7 +85,7 @@ def kinds_in_use() -> list[Kind]:
 def tables() -> dict[str, Table]:
     """Every table by path, upstream first."""
     from pipeline_platform.schemas.aggregated import AGGREGATED
-    from pipeline_platform.schemas.deduplicated import deduplicated_tables
+    from pipeline_platform.schemas.deduplicated import deduplicated_tables, signatures_table
     from pipeline_platform.schemas.enriched import ENRICHED
 
     streams = all_streams()
@@ -93,6 +93,7 @@ def tables() -> dict[str, Table]:
         *(raw_table(source, stream) for source, stream in streams),
         *(cleaned_table(source, stream) for source, stream in streams),
         *(quarantine_table(kind) for kind in kinds_in_use()),
+        signatures_table(),
         *deduplicated_tables(),
         *ENRICHED,
         *AGGREGATED,

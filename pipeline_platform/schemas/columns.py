@@ -17,6 +17,7 @@ INTEGER = pd.ArrowDtype(arrow.int64())
 FLAG = pd.ArrowDtype(arrow.bool_())
 STAMP = pd.ArrowDtype(arrow.timestamp("us", tz="UTC"))
 DAY = pd.ArrowDtype(arrow.date32())
+BYTES = pd.ArrowDtype(arrow.binary())
 TEXTS = pd.ArrowDtype(arrow.list_(arrow.string()))
 REALS = pd.ArrowDtype(arrow.list_(arrow.float64()))
 
@@ -51,6 +52,11 @@ def real(description: str, *checks: pa.Check, unit: str | None = None, nullable:
 def integer(description: str, *checks: pa.Check, unit: str | None = None, nullable: bool = True) -> pa.Column:
     """A 64-bit integer."""
     return _column(INTEGER, description, unit, nullable, checks)
+
+
+def packed(description: str, *checks: pa.Check, nullable: bool = False) -> pa.Column:
+    """Bytes that only the platform itself reads."""
+    return _column(BYTES, description, None, nullable, checks)
 
 
 def flag(description: str, *, nullable: bool = False) -> pa.Column:

@@ -3,13 +3,13 @@
 import pandas as pd
 import pandera.pandas as pa
 
-from pipeline_platform.schemas.columns import between, flag, not_blank, one_of, real, text
+from pipeline_platform.schemas.columns import between, day, flag, not_blank, one_of, packed, real, text
 from pipeline_platform.schemas.kinds import KINDS
 from pipeline_platform.schemas.table import Table, schema_of
 from pipeline_platform.sources.base import Kind
 
-METHODS = ("none", "exact", "url")
-"""How a copy was found: equal content hash, or the same article address; `none` for what is no copy."""
+METHODS = ("none", "exact", "url", "near")
+"""How a copy was found: equal content hash, the same article address, or similar content; `none` for no copy."""
 
 DEDUPLICATED_DOCUMENTS: dict[str, pa.Column] = {
     **KINDS["documents"].columns,
@@ -49,6 +49,26 @@ CLUSTER_RULES = (
         error="is_canonical, cluster_id, duplicate_of and method must tell the same",
     ),
 )
+
+
+SIGNATURES: dict[str, pa.Column] = {
+    "content_hash": text("Hash of the normalised content.", not_blank()),
+    "band_keys": packed("25 MinHash band keys of 32 bits, little-endian; null for contents too short.", nullable=True),
+    "version": text("Version of the way keys are made; those of another version are made again.", not_blank()),
+    "event_date": day("UTC day on which a document has the content; the partition."),
+}
+
+
+def signatures_table() -> Table:
+    """What near copies of documents are sought by, so that a day need not make again what the days before made."""
+    return Table(
+        layer="deduplicated",
+        name="document_signatures",
+        description="MinHash band keys of every content of a day, by which near copies are sought.",
+        schema=schema_of("deduplicated/document_signatures", SIGNATURES, key=("event_date", "content_hash")),
+        key=("event_date", "content_hash"),
+        tags={"kind": "documents"},
+    )
 
 
 def deduplicated_table(kind: Kind) -> Table:

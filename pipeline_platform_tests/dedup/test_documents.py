@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from pipeline_platform.clean.content import content_hash
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
-from pipeline_platform.schemas.deduplicated import deduplicated_table
+from pipeline_platform.dedup.residual import residual_copies
+from pipeline_platform.dedup.signatures import document_signatures
+from pipeline_platform.schemas.columns import BYTES
+from pipeline_platform.schemas.deduplicated import deduplicated_table, signatures_table
 from pipeline_platform.schemas.kinds import KINDS
 from pipeline_platform.schemas.table import Table, schema_of
 
@@ -23,7 +26,12 @@ CLEANED = Table(
     key=("document_id",),
 )
 RESULT = deduplicated_table("documents")
+SIGNATURES = signatures_table()
 LONG = "The fair opens on Saturday morning."
+FAIR = "The fair opens on Saturday morning at the market square, says the mayor."
+NEARLY = f"{FAIR} Really."
+FURTHER = f"{FAIR} Really. Bring friends."
+"""Near to `NEARLY`, and not near enough to `FAIR`."""
 
 
 def document(number: int, *, days_ago: int = 0, minute: int | None = None, **fields: Any) -> dict[str, Any]:
@@ -155,6 +163,54 @@ def test_copies_are_chained_by_content_and_address() -> None:
     assert originals(rows) == {"town:1": None, "town:2": ("town:1", "url"), "town:3": ("town:1", "url")}
 
 
+def test_near_copies_across_sources_have_their_similarity() -> None:
+    rows = [document(1, text=FAIR), document(2, text=NEARLY, source="web", stream="web_items"), document(3)]
+    assert originals(rows) == {"town:1": None, "town:2": ("town:1", "near"), "town:3": None}
+    measured = deduplicated(rows)["similarity"].tolist()[1]
+    one, other = ({text.encode().lower()[at : at + 5] for at in range(len(text) - 4)} for text in (FAIR, NEARLY))
+    assert measured == pytest.approx(len(one & other) / len(one | other))
+
+
+def test_a_chain_of_near_copies_ends_where_similarity_does() -> None:
+    rows = [document(1, text=FAIR), document(2, text=NEARLY), document(3, text=FURTHER)]
+    assert originals(rows) == {"town:1": None, "town:2": ("town:1", "near"), "town:3": None}
+    assert originals(rows[1:]) == {"town:2": None, "town:3": ("town:2", "near")}
+
+
+def test_exact_copies_of_a_near_copy_are_near_copies_of_its_original() -> None:
+    rows = [document(number, text=text) for number, text in enumerate([FAIR, NEARLY, NEARLY, FAIR])]
+    result = deduplicated(rows)
+    assert result["method"].tolist() == ["none", "near", "near", "exact"]
+    assert result["similarity"].tolist()[1] == result["similarity"].tolist()[2]
+    assert set(result["cluster_id"]) == {"town:0"}
+
+
+def test_near_copies_are_sought_in_the_look_back() -> None:
+    rows = [document(1, days_ago=2, text=FAIR), document(2, text=NEARLY)]
+    assert originals(rows) == {"town:2": ("town:1", "near")}
+    assert originals(rows, lookback=1) == {"town:2": None}
+    # The copy of the day before is an original where the look-back ends between the two.
+    rows = [*rows, document(3, days_ago=1, text=NEARLY), document(4, text=FURTHER)]
+    assert originals(rows) == {"town:2": ("town:1", "near"), "town:4": None}
+    assert originals(rows, lookback=1) == {"town:2": ("town:3", "exact"), "town:4": ("town:3", "near")}
+
+
+def test_near_copies_of_an_article_follow_it_to_its_address() -> None:
+    rows = [article(1, "Fair to open Saturday"), article(2, FAIR), document(3, text=NEARLY)]
+    assert originals(rows) == {"town:1": None, "town:2": ("town:1", "url"), "town:3": ("town:1", "near")}
+    assert deduplicated(rows)["similarity"].isna().all()
+
+
+def test_less_than_twenty_characters_are_no_near_copies() -> None:
+    rows = [document(1, text="see you at the fair"), document(2, text="see you at the fair!")]
+    assert set(originals(rows).values()) == {None}
+
+
+def test_deleted_documents_are_no_near_copies() -> None:
+    rows = [document(1, text=FAIR, is_deleted=True), document(2, text=NEARLY)]
+    assert set(originals(rows).values()) == {None}
+
+
 def test_the_newest_capture_of_a_document_stays() -> None:
     late = datetime(2026, 11, 22, 23, tzinfo=UTC)
     rows = [document(1), document(1, text="Edited: the fair is off", stream="town_search", fetched_at=late)]
@@ -185,7 +241,7 @@ ROWS = st.lists(
             "days_ago": st.integers(0, 5),
             "minute": st.integers(0, 3),
             "text": st.sampled_from(
-                [LONG, "A second text for the town", "Thanks!", "https://t.example/a", f"{LONG} https://t.example"]
+                [LONG, FAIR, NEARLY, FURTHER, "Thanks!", "https://t.example/a", f"{LONG} https://t.example"]
             ),
             "author_id": st.sampled_from(["ann", "bob", None]),
             "kind": st.sampled_from(["post", "article", "article"]),
@@ -226,6 +282,56 @@ def test_nothing_is_lost_and_originals_lie_within_the_look_back(drawn: list[dict
         assert copy.event_date - timedelta(days=lookback) <= original["event_date"] <= copy.event_date
         if copy.method == "exact":
             assert original["content_hash"] == copy.content_hash
+        if copy.method == "near" and not pd.isna(copy.similarity):
+            assert copy.similarity >= 0.8
+            assert original["content_hash"] != copy.content_hash
+
+
+@settings(max_examples=50, deadline=None)
+@given(ROWS, st.integers(0, 3), st.data())
+def test_stored_signatures_change_nothing(drawn: list[dict[str, Any]], lookback: int, data: st.DataObject) -> None:
+    frame = CLEANED.frame([document(number, **fields) for number, fields in enumerate(drawn)])
+    stored = document_signatures(frame, SIGNATURES.empty())
+    SIGNATURES.schema.validate(stored, lazy=True)
+    some = stored.head(data.draw(st.integers(0, len(stored))))
+    pd.testing.assert_frame_equal(document_signatures(frame, some), stored)
+    old = stored.assign(version="0", band_keys=pd.array([b"?" * 100] * len(stored), dtype=BYTES)).astype(stored.dtypes)
+    days = sorted({TODAY, TODAY - timedelta(days=2)})
+    expected = dedup_documents(frame, frame.head(0), days, lookback_days=lookback)
+    for signatures in (stored, some, pd.concat([old, some], ignore_index=True)):
+        result = dedup_documents(frame, frame.head(0), days, lookback_days=lookback, signatures=signatures)
+        pd.testing.assert_frame_equal(result, expected)
+
+
+def test_only_contents_without_a_signature_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = CLEANED.frame([document(1), document(2, text=FAIR), document(3, text=FAIR, days_ago=1)])
+    stored = document_signatures(frame[frame["event_date"] < TODAY], SIGNATURES.empty())
+    seen = []
+    monkeypatch.setattr(
+        "pipeline_platform.dedup.signatures.normalised_content", lambda title, text: seen.append(text) or text
+    )
+    assert len(document_signatures(frame, stored)) == 3
+    assert seen == [LONG]
+
+
+def test_a_signature_of_another_version_is_made_again() -> None:
+    frame = CLEANED.frame([document(1, text=FAIR)])
+    stored = document_signatures(frame, SIGNATURES.empty())
+    old = stored.assign(version="0").astype(stored.dtypes)
+    pd.testing.assert_frame_equal(document_signatures(frame, old), stored)
+
+
+def test_what_is_left_over_is_found_with_other_hashes() -> None:
+    rows = [document(1, text=FAIR), document(2, text=NEARLY), document(3), document(4, days_ago=1, text=FAIR)]
+    result = deduplicated(rows, 1, 0)
+    assert {day: found.share for day, found in residual_copies(result).items()} == {
+        TODAY - timedelta(days=1): 0,
+        TODAY: 0,
+    }
+    missed = result.assign(is_canonical=True).astype({"is_canonical": result["is_canonical"].dtype})
+    left = residual_copies(missed)[TODAY]
+    assert left.copies[["document_id", "copy_of"]].to_numpy().tolist() == [["town:2", "town:1"]]
+    assert left.share == pytest.approx(1 / 3)
 
 
 @settings(max_examples=40, deadline=None)

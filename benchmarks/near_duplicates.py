@@ -1,0 +1,224 @@
+"""Near copies: rate, memory, precision and recall on planted copies, beside the libraries; and a day beside its week.
+
+Texts are rows of made-up words, of which every tenth is followed somewhere by a copy with one to three words changed.
+What is a near copy is told by the exact Jaccard similarity of the planted pairs. Each contestant runs in a process of
+its own, which tells its peak memory; the texts are counted, as all must hold them. Libraries work on fewer texts when
+they would take minutes; the figures say on how many.
+"""
+
+import random
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
+from benchmarks.near_peers import MISSING, PEERS, Found, shingles
+from pipeline_platform.clean.content import content_hash
+from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
+from pipeline_platform.dedup.minhash import band_keys
+from pipeline_platform.dedup.near import SIMILAR, near_copies
+from pipeline_platform.dedup.signatures import document_signatures
+from pipeline_platform.schemas.catalog import tables
+from pipeline_platform.schemas.deduplicated import signatures_table
+from pipeline_platform.storage.lake import Lake
+
+SCALE = 100_000
+POSTS, ARTICLES = (8, 30), (300, 500)
+"""Words of a text, at least and at most."""
+CHARACTERS = {"rensa": 150_000_000, "datasketch": 6_000_000}
+"""How much text each library is given at most."""
+FASTER = {"rensa": 10, "datasketch": 60}
+RECALL = 0.999
+WEEK = 7
+OURS = "platform"
+CLEANED = "cleaned/reddit_posts"
+TODAY = date(2026, 1, 15)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Texts, all different, and the positions of what is planted: similar originals and copies, the original first."""
+
+    texts: list[str]
+    similar: set[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one run of a contestant took and found."""
+
+    texts: int
+    seconds: float
+    megabytes: float
+    pairs: Found
+
+
+def planted(count: int, words: tuple[int, int], seed: int = 1) -> Planted:
+    """About `count` texts; a copy stands somewhere behind what it is a copy of."""
+    rng = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = ["".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(20_000)]
+    places: dict[str, float] = {}
+    copies = []
+    while len(places) < count:
+        chosen = rng.choices(vocabulary, k=rng.randint(*words))
+        text, place = " ".join(chosen), rng.random()
+        places.setdefault(text, place)
+        if rng.random() < 0.1:
+            for _ in range(rng.randint(1, max(3, len(chosen) // 12))):
+                chosen[rng.randrange(len(chosen))] = rng.choice(vocabulary)
+            if (copy := " ".join(chosen)) not in places:
+                places[copy] = rng.uniform(place, 1)
+                copies.append((text, copy))
+    texts = sorted(places, key=places.__getitem__)
+    position = {text: at for at, text in enumerate(texts)}
+    similar = {(position[one], position[other]) for one, other in copies if _similarity(one, other) >= SIMILAR}
+    return Planted(texts, similar)
+
+
+def _similarity(one: str, other: str) -> float:
+    left, right = shingles(one), shingles(other)
+    return len(left & right) / len(left | right)
+
+
+def _ours(texts: list[str]) -> Found:
+    array = arrow.array(texts, arrow.large_string())
+    pairs = near_copies(band_keys(array), np.ones(len(array), bool), lambda at: array.take(arrow.array(at)))
+    return list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+
+
+def _turn(name: str, file: Path, most: int) -> Turn:
+    texts = parquet.read_table(file)["text"].to_pylist()[:most]
+    if name == OURS:
+        _ours(texts[:100])  # compiles
+    started = time.perf_counter()
+    pairs = _ours(texts) if name == OURS else PEERS[name](texts)(range(len(texts)))
+    seconds = time.perf_counter() - started
+    return Turn(len(texts), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, pairs)
+
+
+def _alone(name: str, file: Path, most: int) -> Turn:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_turn, name, file, most).result()
+
+
+def _quality(data: Planted, turn: Turn) -> tuple[float, float]:
+    """Precision of all pairs that were found, and recall of the similar pairs that were planted."""
+    found = set(turn.pairs)
+    right = sum(_similarity(data.texts[one], data.texts[other]) >= SIMILAR for one, other in found)
+    expected = {pair for pair in data.similar if pair[1] < turn.texts}
+    return right / max(1, len(found)), len(found & expected) / max(1, len(expected))
+
+
+def _beside(what: str, data: Planted, rounds: int) -> list[Figure]:
+    most = {OURS: len(data.texts), **{name: _affordable(name, data.texts) for name in PEERS}}
+    with apart() as folder:
+        file = folder / "texts.parquet"
+        parquet.write_table(arrow.table({"text": data.texts}), file)
+        turns = {name: [_alone(name, file, most[name]) for _ in range(rounds)] for name in (OURS, *PEERS)}
+    ours = turns[OURS][0]
+    precision, recall = _quality(data, ours)
+    rate = median(turn.texts / turn.seconds for turn in turns[OURS])
+    figures = [
+        Figure(f"{what}: precision", precision, "").aimed("1", precision == 1),
+        Figure(f"{what}: recall", recall, "").aimed(f"at least {RECALL}", recall >= RECALL),
+        Figure(f"{what}: peak memory", ours.megabytes, "MB"),
+    ]
+    for name in PEERS:
+        turn = turns[name][0]
+        theirs = median(turn.texts / turn.seconds for turn in turns[name])
+        reference = f"{name}, {turn.texts:,} texts"
+        times = rate / theirs
+        rates = Figure(f"{what}: near copies sought", rate, "documents/s", reference, theirs, times)
+        figures.insert(0, rates.aimed(f"at least {FASTER[name]} times", times >= FASTER[name]))
+        for quality, mine, other in zip(
+            ("precision", "recall"), (precision, recall), _quality(data, turn), strict=True
+        ):
+            figures.append(Figure(f"{what}: {quality}", mine, "", reference, other))
+        figures.append(Figure(f"{what}: peak memory", ours.megabytes, "MB", reference, turn.megabytes))
+    if not PEERS:
+        figures.insert(0, Figure(f"{what}: near copies sought", rate, "documents/s"))
+    return figures
+
+
+def _affordable(name: str, texts: list[str]) -> int:
+    characters = sum(map(len, texts)) / len(texts)
+    return min(len(texts), int(CHARACTERS[name] / characters))
+
+
+def _documents(texts: list[str]) -> pd.DataFrame:
+    """Cleaned documents of a week and the day after it, in the order of `texts`."""
+    days = [TODAY - timedelta(days=ago) for ago in range(WEEK, -1, -1)]
+    rows = []
+    for at, text in enumerate(texts):
+        day = days[at * len(days) // len(texts)]
+        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        rows.append(
+            {
+                "document_id": f"town:{at}",
+                "kind": "post",
+                "channel": "square",
+                "text": text,
+                "created_at": moment,
+                "is_deleted": False,
+                "is_adult": False,
+                "source": "town",
+                "stream": "reddit_posts",
+                "fetched_at": moment,
+                "event_date": day,
+                "content_hash": content_hash(None, text),
+            }
+        )
+    return tables()[CLEANED].frame(rows)
+
+
+def _day_beside_its_week(a_day: int, rounds: int) -> list[Figure]:
+    """A day against its week as the asset does it, from the lake: with the signatures of the week, and without."""
+    cleaned, signed = tables()[CLEANED], signatures_table()
+    documents = _documents(planted(a_day * (WEEK + 1), POSTS).texts)
+    first, yesterday = TODAY - timedelta(days=WEEK), TODAY - timedelta(days=1)
+    with apart() as folder:
+        lake = Lake(str(folder / "lake"), mode="demo")
+        lake.replace(cleaned, documents, first, TODAY)
+        before = document_signatures(documents[documents["event_date"] < TODAY], signed.empty())
+        lake.replace(signed, before, first, yesterday)
+        results: dict[str, pd.DataFrame] = {}
+
+        def day(name: str, stored: bool) -> None:
+            today = lake.read(cleaned, TODAY, TODAY)
+            history = lake.read(cleaned, first, yesterday, list(COMPARED_COLUMNS))
+            known = lake.read(signed, first, yesterday) if stored else None
+            results[name] = dedup_documents(today, history, [TODAY], lookback_days=WEEK, signatures=known)
+
+        contestants = {
+            "index": lambda: day("index", True),
+            "no index": lambda: day("no index", False),
+        }
+        seconds = race(contestants, rounds)
+    if not results["index"].equals(results["no index"]):
+        raise BenchmarkError("the stored signatures changed the result")
+    what = f"a day of {len(results['index']):,} documents against {WEEK} days from the lake, all methods"
+    return [compared(what, seconds, "index", "no index", per=len(results["index"]), unit="documents/s")]
+
+
+def run(scale: int, rounds: int) -> list[Figure]:
+    """`scale` posts, half as many articles but at most 50,000, and a day of a tenth of them beside its week."""
+    if MISSING:
+        print(f"near_duplicates: {', '.join(MISSING)} not installed (extra `bench`), so not measured", file=sys.stderr)
+    articles = min(scale // 2, 50_000)
+    return [
+        *_beside(f"{scale:,} posts", planted(scale, POSTS), rounds),
+        *_beside(f"{articles:,} articles", planted(articles, ARTICLES), rounds),
+        *_day_beside_its_week(scale // 10, rounds),
+    ]

@@ -1,0 +1,114 @@
+"""What near copies are sought by: the band keys of every distinct content, stored by day so that each is made once.
+
+A signature follows from the content alone and is found by its hash, so a stored one is right whatever became of the
+documents since: an edited document has another hash, and finds no signature until one is made.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.compute as pc
+
+from pipeline_platform.clean.content import normalised_content
+from pipeline_platform.dedup.clusters import Positions
+from pipeline_platform.dedup.minhash import BANDS, Keys, band_keys
+from pipeline_platform.dedup.near import TELLING, Flags
+from pipeline_platform.schemas.deduplicated import SIGNATURES
+
+VERSION = "1"
+"""To be changed with anything that changes keys: the normalisation, the kernel, `TELLING`."""
+
+_BYTES = 4 * BANDS
+
+
+class Contents:
+    """The distinct contents of some documents, numbered as `codes` numbers them.
+
+    Args:
+        documents: has `title` and `text`.
+        codes: number of the content of each document; equal for equal contents, 0 to one less than there are.
+        hashes: the content hash of each number.
+        signatures: rows of `SIGNATURES`, of these contents and others; what is not among them is made.
+    """
+
+    def __init__(
+        self, documents: arrow.Table, codes: Positions, hashes: arrow.Array, signatures: arrow.Table | None = None
+    ) -> None:
+        _, self._rows = np.unique(codes, return_index=True)
+        self._documents = documents
+        self._hashes = hashes
+        self._stored = signatures
+
+    def normalised(self, numbers: Positions) -> arrow.Array:
+        """The normalised contents of these numbers."""
+        rows = self._documents.select(["title", "text"]).take(arrow.array(self._rows[numbers]))
+        words = zip(rows["title"].to_pylist(), rows["text"].to_pylist(), strict=True)
+        return arrow.array([normalised_content(title, text) for title, text in words], arrow.large_string())
+
+    @cached_property
+    def _signed(self) -> tuple[Keys, Flags]:
+        keys = np.zeros((BANDS, len(self._rows)), np.uint32)
+        comparable = np.zeros(len(self._rows), bool)
+        missing = np.arange(len(self._rows))
+        if self._stored is not None:
+            current = self._stored.filter(pc.equal(self._stored["version"], VERSION))
+            place = pc.index_in(self._hashes, value_set=current["content_hash"].combine_chunks())
+            packed = current["band_keys"].combine_chunks().take(place)
+            comparable = packed.is_valid().to_numpy(zero_copy_only=False)
+            keys[:, comparable] = _unpacked(packed.drop_null())
+            missing = np.flatnonzero(place.is_null().to_numpy(zero_copy_only=False))
+        contents = self.normalised(missing)
+        keys[:, missing] = band_keys(contents)
+        comparable[missing] = pc.greater_equal(pc.utf8_length(contents), TELLING).to_numpy(zero_copy_only=False)
+        return keys, comparable
+
+    @property
+    def keys(self) -> Keys:
+        """Band keys of every content; those of contents that are not comparable mean nothing."""
+        return self._signed[0]
+
+    @property
+    def comparable(self) -> Flags:
+        """Contents with at least `TELLING` characters."""
+        return self._signed[1]
+
+
+def document_signatures(documents: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `SIGNATURES` for the contents of `documents`.
+
+    Args:
+        documents: has `title`, `text`, `content_hash` and `event_date`.
+        stored: rows of `SIGNATURES` of any day, which are not made again.
+
+    Returns:
+        One row per day and content, ordered by them.
+    """
+    days = documents[["event_date", "content_hash"]].drop_duplicates().sort_values(["event_date", "content_hash"])
+    table = arrow.Table.from_pandas(documents[["title", "text", "content_hash"]], preserve_index=False)
+    encoded = table["content_hash"].combine_chunks().dictionary_encode()
+    known = arrow.Table.from_pandas(stored.drop_duplicates("content_hash"), preserve_index=False)
+    contents = Contents(table, encoded.indices.to_numpy(), encoded.dictionary, known)
+    at = pc.index_in(arrow.array(days["content_hash"]), value_set=encoded.dictionary)
+    packed = _packed(contents.keys, contents.comparable).take(at)
+    return (
+        days.assign(band_keys=pd.array(packed, dtype=SIGNATURES["band_keys"].dtype.type), version=VERSION)
+        .astype({"version": SIGNATURES["version"].dtype.type})[list(SIGNATURES)]
+        .reset_index(drop=True)
+    )
+
+
+def _packed(keys: Keys, comparable: Flags) -> arrow.Array:
+    """The keys of each content as bytes, null where it is not comparable."""
+    whole = np.ascontiguousarray(keys.T, dtype="<u4")
+    rows = arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(_BYTES), len(whole), [None, arrow.py_buffer(whole)])
+    return rows.cast(arrow.binary()).take(arrow.array(np.arange(len(whole)), mask=~comparable))
+
+
+def _unpacked(packed: arrow.Array) -> Keys:
+    rows = packed.cast(arrow.binary(_BYTES))
+    _, data = rows.buffers()
+    if not len(rows):
+        return np.empty((BANDS, 0), np.uint32)
+    return np.frombuffer(data, "<u4")[rows.offset * BANDS : (rows.offset + len(rows)) * BANDS].reshape(-1, BANDS).T
