@@ -51,7 +51,9 @@ LABELS = ("positive", "neutral", "negative")
 class Classifier(Protocol):
     """What is needed of a shipped model: its card with `languages` and `metrics`, and probabilities of its classes."""
 
-    card: Mapping[str, Any]
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What the model is."""
 
     @property
     def classes(self) -> list[str]:
