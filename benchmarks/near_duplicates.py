@@ -10,6 +10,7 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import pyarrow as arrow
+import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
@@ -28,7 +30,7 @@ from pipeline_platform.clean.content import content_hash
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.dedup.minhash import band_keys
 from pipeline_platform.dedup.near import SIMILAR, near_copies
-from pipeline_platform.dedup.signatures import document_signatures
+from pipeline_platform.dedup.signatures import Contents, document_signatures
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.deduplicated import signatures_table
 from pipeline_platform.storage.lake import Lake
@@ -108,9 +110,33 @@ def _turn(name: str, file: Path, most: int) -> Turn:
     return Turn(len(texts), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, pairs)
 
 
-def _alone(name: str, file: Path, most: int) -> Turn:
+def _todays_turn(name: str, file: Path, lake: str) -> Turn:
+    """The search for near copies of the last day alone; an index of the week is on disk, or in memory for others."""
+    documents = parquet.read_table(file)
+    texts = documents["text"].to_pylist()
+    first = int(pc.sum(pc.less(documents["event_date"], TODAY)).as_py())
+    if name == OURS:
+        _ours(texts[:100])  # compiles
+        week = Lake(lake, mode="demo")
+        started = time.perf_counter()
+        stored = week.read_arrow(signatures_table(), TODAY - timedelta(days=WEEK), TODAY - timedelta(days=1))
+        hashes = documents["content_hash"].combine_chunks()
+        contents = Contents(documents, np.arange(len(texts)), hashes, stored)
+        pairs = near_copies(contents.keys, np.arange(len(texts)) >= first, contents.normalised)
+        found = list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+    else:
+        add = PEERS[name](texts)
+        add(range(first))
+        started = time.perf_counter()
+        found = add(range(first, len(texts)))
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Turn(len(texts) - first, seconds, peak, found)
+
+
+def _alone(turn: Callable[..., Turn], *arguments: object) -> Turn:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_turn, name, file, most).result()
+        return process.submit(turn, *arguments).result()
 
 
 def _quality(data: Planted, turn: Turn) -> tuple[float, float]:
@@ -126,7 +152,7 @@ def _beside(what: str, data: Planted, rounds: int) -> list[Figure]:
     with apart() as folder:
         file = folder / "texts.parquet"
         parquet.write_table(arrow.table({"text": data.texts}), file)
-        turns = {name: [_alone(name, file, most[name]) for _ in range(rounds)] for name in (OURS, *PEERS)}
+        turns = {name: [_alone(_turn, name, file, most[name]) for _ in range(rounds)] for name in (OURS, *PEERS)}
     ours = turns[OURS][0]
     precision, recall = _quality(data, ours)
     rate = median(turn.texts / turn.seconds for turn in turns[OURS])
@@ -186,7 +212,8 @@ def _documents(texts: list[str]) -> pd.DataFrame:
 def _day_beside_its_week(a_day: int, rounds: int) -> list[Figure]:
     """A day against its week as the asset does it, from the lake: with the signatures of the week, and without."""
     cleaned, signed = tables()[CLEANED], signatures_table()
-    documents = _documents(planted(a_day * (WEEK + 1), POSTS).texts)
+    data = planted(a_day * (WEEK + 1), POSTS)
+    documents = _documents(data.texts)
     first, yesterday = TODAY - timedelta(days=WEEK), TODAY - timedelta(days=1)
     with apart() as folder:
         lake = Lake(str(folder / "lake"), mode="demo")
@@ -206,10 +233,38 @@ def _day_beside_its_week(a_day: int, rounds: int) -> list[Figure]:
             "no index": lambda: day("no index", False),
         }
         seconds = race(contestants, rounds)
+        file = folder / "documents.parquet"
+        columns = ["title", "text", "content_hash", "event_date"]
+        parquet.write_table(arrow.Table.from_pandas(documents[columns], preserve_index=False), file)
+        names = [OURS, *(name for name in PEERS if _affordable(name, data.texts) == len(data.texts))]
+        turns = {name: [_alone(_todays_turn, name, file, lake.location) for _ in range(rounds)] for name in names}
     if not results["index"].equals(results["no index"]):
         raise BenchmarkError("the stored signatures changed the result")
     what = f"a day of {len(results['index']):,} documents against {WEEK} days from the lake, all methods"
-    return [compared(what, seconds, "index", "no index", per=len(results["index"]), unit="documents/s")]
+    return [
+        compared(what, seconds, "index", "no index", per=len(results["index"]), unit="documents/s"),
+        *_todays_figures(data, turns),
+    ]
+
+
+def _todays_figures(data: Planted, turns: dict[str, list[Turn]]) -> list[Figure]:
+    ours = turns[OURS][0]
+    what = f"near copies of {ours.texts:,} documents against {WEEK} days on disk"
+    rates = {name: median(turn.texts / turn.seconds for turn in taken) for name, taken in turns.items()}
+    found, today = set(ours.pairs), len(data.texts) - ours.texts
+    expected = {pair for pair in data.similar if pair[1] >= today}
+    recall = len(found & expected) / max(1, len(expected))
+    figures = [
+        Figure(f"{what}: recall", recall, "").aimed(f"at least {RECALL}", recall >= RECALL),
+        Figure(f"{what}: peak memory", ours.megabytes, "MB"),
+    ]
+    for name in turns.keys() - {OURS}:
+        times = rates[OURS] / rates[name]
+        reference = f"{name}, index in memory"
+        rate = Figure(what, rates[OURS], "documents/s", reference, rates[name], times)
+        figures.insert(0, rate.aimed("at least 3 times", times >= 3))
+        figures.append(Figure(f"{what}: peak memory", ours.megabytes, "MB", reference, turns[name][0].megabytes))
+    return figures if len(turns) > 1 else [Figure(what, rates[OURS], "documents/s"), *figures]
 
 
 def run(scale: int, rounds: int) -> list[Figure]:

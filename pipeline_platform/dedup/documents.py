@@ -124,7 +124,8 @@ class _Rows:
 
     def _pages_of_many(self) -> Positions:
         """Addresses under which one channel shows more than one content."""
-        shown = np.unique(np.stack([self.address, self.channel, self.hash]), axis=1)
+        addressed = np.stack([self.address, self.channel, self.hash])[:, self.address >= 0]
+        shown = np.unique(addressed, axis=1)
         pairs, contents = np.unique(shown[:2], axis=1, return_counts=True)
         return pairs[0, contents > 1]
 
