@@ -70,10 +70,8 @@ class Classifier(Protocol):
 @cache
 def _linear() -> Classifier | None:
     """The shipped model; None, and an error in the log, when it cannot be used."""
-    try:
-        from pipeline_platform.enrich.linear import LinearModel, ModelUnavailableError
-    except ImportError:
-        return None
+    from pipeline_platform.enrich.linear import LinearModel, ModelUnavailableError
+
     try:
         return LinearModel.load(LINEAR_MODEL)
     except ModelUnavailableError as error:
