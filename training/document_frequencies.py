@@ -27,4 +27,4 @@ def frequencies() -> Frequencies:
 
 
 if __name__ == "__main__":
-    frequencies().save(ROOT / "pipeline_platform/enrich/weights" / FILE)
+    frequencies().save(ROOT / "pipeline_platform/enrich/counts" / FILE)

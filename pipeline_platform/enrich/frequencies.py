@@ -1,6 +1,6 @@
 """How common English words are: a table of hashed document frequencies, for the inverse ones of TF-IDF.
 
-The table holds counts and no words. `weights/english_df.md` says what was counted; `training/document_frequencies.py`
+The table holds counts and no words. `counts/english_df.md` says what was counted; `training/document_frequencies.py`
 counts it.
 """
 
@@ -73,7 +73,7 @@ def counted(documents: Iterable[Iterable[str]]) -> Frequencies:
 @cache
 def english() -> Frequencies:
     """The table that is shipped."""
-    with as_file(files("pipeline_platform.enrich") / "weights" / FILE) as path, np.load(path) as table:
+    with as_file(files("pipeline_platform.enrich") / "counts" / FILE) as path, np.load(path) as table:
         counts = np.zeros(BUCKETS, dtype=np.int64)
         counts[table["buckets"]] = table["counts"]
         return Frequencies(int(table["documents"]), counts)
