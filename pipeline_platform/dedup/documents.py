@@ -188,30 +188,34 @@ def _alive(documents: arrow.Table, signatures: pd.DataFrame | None) -> tuple[_Ro
     # Loads Numba, which takes longer than all else that the definitions import.
     from pipeline_platform.dedup.signatures import Contents
 
-    chosen = np.flatnonzero(~documents["is_deleted"].to_numpy().astype(bool))
-    rows = documents.take(arrow.array(chosen))
-    length = pc.add(
-        *(pc.fill_null(pc.utf8_length(rows[name]), 0) for name in ("title", "text")),
-    )
+    length = pc.add(*(pc.fill_null(pc.utf8_length(documents[name]), 0) for name in ("title", "text")))
+    alive = np.flatnonzero(~documents["is_deleted"].to_numpy().astype(bool))
+    # Without the texts, which are many times as large as all else.
+    rows = documents.drop_columns(["title", "text"]).append_column("length", length).combine_chunks()
+    rows = rows.take(arrow.array(alive))
     precedence = pc.sort_indices(
-        arrow.table(
-            [rows["event_date"], rows["created_at"], length, rows["document_id"]], ["day", "time", "length", "id"]
-        ),
-        sort_keys=[("day", "ascending"), ("time", "ascending"), ("length", "descending"), ("id", "ascending")],
+        rows,
+        sort_keys=[
+            ("event_date", "ascending"),
+            ("created_at", "ascending"),
+            ("length", "descending"),
+            ("document_id", "ascending"),
+        ],
     )
-    rows, chosen = rows.take(precedence), chosen[precedence.to_numpy()]
+    rows, alive = rows.take(precedence), alive[precedence.to_numpy()]
     hashes = rows["content_hash"].combine_chunks().dictionary_encode()
     codes = hashes.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    _, first = np.unique(codes, return_index=True)
     stored = None if signatures is None else arrow.Table.from_pandas(signatures, preserve_index=False)
     return _Rows(
-        position=chosen,
+        position=alive,
         day=rows["event_date"].cast(arrow.int32()).to_numpy().astype(np.int64),
         document=_codes(rows["document_id"]),
         channel=_codes(pc.binary_join_element_wise(rows["source"], pc.fill_null(rows["channel"], ""), "\n")),
         hash=codes,
-        content=_content_codes(rows, codes),
+        content=_content_codes(documents, alive, codes),
         address=_address_codes(rows),
-    ), Contents(rows, codes, hashes.dictionary, stored)
+    ), Contents(documents, alive[first], hashes.dictionary, stored)
 
 
 def _address_codes(documents: arrow.Table) -> Positions:
@@ -227,10 +231,10 @@ def _codes(values: arrow.ChunkedArray) -> Positions:
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _content_codes(documents: arrow.Table, hashes: Positions) -> Positions:
-    """A number per content that may be called the same: with the author where the content is short, none if empty."""
+def _content_codes(documents: arrow.Table, positions: Positions, hashes: Positions) -> Positions:
+    """By position, a number per content that may be called the same: with its author where short, none where empty."""
     shared = np.flatnonzero((np.bincount(hashes) > 1)[hashes])
-    rows = documents.select(["content_hash", "author_id", "title", "text"]).take(arrow.array(shared))
+    rows = documents.select(["content_hash", "author_id", "title", "text"]).take(arrow.array(positions[shared]))
     lengths: dict[str, int] = {}
     keys: list[str | None] = []
     for content, author, title, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
@@ -240,7 +244,7 @@ def _content_codes(documents: arrow.Table, hashes: Positions) -> Positions:
             keys.append(content)
         else:
             keys.append(f"{content} {author}" if lengths[content] and author else None)
-    codes = np.full(documents.num_rows, -1)
+    codes = np.full(len(positions), -1)
     codes[shared] = _codes(arrow.chunked_array([arrow.array(keys, arrow.string())]))
     return codes
 

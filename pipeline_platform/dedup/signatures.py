@@ -24,20 +24,20 @@ _BYTES = 4 * BANDS
 
 
 class Contents:
-    """The distinct contents of some documents, numbered as `codes` numbers them.
+    """The distinct contents of some documents, numbered.
 
     Args:
         documents: has `title` and `text`.
-        codes: number of the content of each document; equal for equal contents, 0 to one less than there are.
-        hashes: the content hash of each number.
+        rows: by number, the row of a document that has the content.
+        hashes: by number, the content hash.
         signatures: rows of `SIGNATURES`, of these contents and others; what is not among them is made.
     """
 
     def __init__(
-        self, documents: arrow.Table, codes: Positions, hashes: arrow.Array, signatures: arrow.Table | None = None
+        self, documents: arrow.Table, rows: Positions, hashes: arrow.Array, signatures: arrow.Table | None = None
     ) -> None:
-        _, self._rows = np.unique(codes, return_index=True)
         self._documents = documents
+        self._rows = rows
         self._hashes = hashes
         self._stored = signatures
 
@@ -89,7 +89,8 @@ def document_signatures(documents: pd.DataFrame, stored: pd.DataFrame) -> pd.Dat
     table = arrow.Table.from_pandas(documents[["title", "text", "content_hash"]], preserve_index=False)
     encoded = table["content_hash"].combine_chunks().dictionary_encode()
     known = arrow.Table.from_pandas(stored.drop_duplicates("content_hash"), preserve_index=False)
-    contents = Contents(table, encoded.indices.to_numpy(), encoded.dictionary, known)
+    _, rows = np.unique(encoded.indices, return_index=True)
+    contents = Contents(table, rows, encoded.dictionary, known)
     at = pc.index_in(arrow.array(days["content_hash"]), value_set=encoded.dictionary)
     packed = _packed(contents.keys, contents.comparable).take(at)
     return (

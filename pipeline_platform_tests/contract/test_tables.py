@@ -89,8 +89,7 @@ def test_it_is_an_asset_with_a_blocking_check_per_day(table: Table, definitions:
     assert node.freshness_policy is not None
     schema = node.metadata["dagster/column_schema"]
     assert [column.name for column in schema.columns] == table.columns
-    (check,) = graph.get_check_keys_for_assets({key})
-    spec = graph.get_check_spec(check)
+    spec = graph.get_check_spec(dg.AssetCheckKey(key, "contract"))
     assert spec.blocking
     assert spec.partitions_def is not None
     assert (node.automation_condition is None) == (table.layer == "raw"), "what is downstream of raw follows by itself"
