@@ -9,7 +9,10 @@ from pipeline_platform.schemas.table import Table, schema_of
 ENRICHED_DOCUMENTS = Table(
     layer="enriched",
     name="documents",
-    description="Documents of every text source with language, sentiment and entities; duplicates are marked.",
+    description=(
+        "Documents of every text source with what was found in their text: language, sentiment, emotion, sarcasm, "
+        "topic, entities, keywords, places, aspects. Duplicates are marked."
+    ),
     schema=schema_of(
         "enriched/documents",
         {
