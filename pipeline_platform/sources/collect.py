@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -133,13 +133,8 @@ class Collector:
         result.failures.sort(key=lambda failure: targets.index(failure.target))
 
     def _try_target(self, target: str, result: Collected) -> None:
-        try:
-            self._collect_target(target, result)
-        except SourceError as error:
-            # No need to stop at a spent quota: the client refuses the next targets of that host by itself.
-            result.failures.append(self._failure(target, error))
-        else:
-            result.whole.append(target)
+        # No need to stop at a spent quota: the client refuses the next targets of that host by itself.
+        self._try_pages(target, self._pages_of(target), result)
 
     def take_pages(self, target: str, pages: Iterable[Page]) -> Collected:
         """Take pages that somebody else asked for, under the name `target`; a `SourceError` is returned as its failure.
@@ -149,16 +144,21 @@ class Collector:
         result = Collected()
         self._stored_at = time.monotonic()
         try:
-            for page in pages:
-                self._refuse_other_world(page)
-                for record in page.records:
-                    self._take(page, record, result)
-            result.whole.append(target)
-        except SourceError as error:
-            result.failures.append(self._failure(target, error))
+            self._try_pages(target, pages, result)
         finally:
             self._flush()
         return result
+
+    def _try_pages(self, target: str, pages: Iterable[Page], result: Collected) -> None:
+        try:
+            for page in pages:
+                if self._stopped.is_set():
+                    return
+                self._take_page(page, result)
+        except SourceError as error:
+            result.failures.append(self._failure(target, error))
+        else:
+            result.whole.append(target)
 
     def _failure(self, target: str, error: SourceError) -> Failure:
         secrets = self.fetch.client.secrets
@@ -166,20 +166,21 @@ class Collector:
         trace = redact("".join(traceback.format_exception(error)), secrets)
         return Failure(target, error, trace)
 
-    def _collect_target(self, target: str, result: Collected) -> None:
+    def _pages_of(self, target: str) -> Iterator[Page]:
         for pages, page in enumerate(self.stream.fetch(self.fetch, target), start=1):
-            if self._stopped.is_set():
-                return
             if pages > self.stream.max_pages:
                 raise Malformed(
                     f"{self.stream.name} {target}: the pages do not end; stopped after {self.stream.max_pages}"
                 )
-            self._refuse_other_world(page)
-            with self._taking:
-                for record in page.records:
-                    self._take(page, record, result)
-                if len(self._waiting) >= BATCH_ROWS or time.monotonic() - self._stored_at >= BATCH_SECONDS:
-                    self._flush()
+            yield page
+
+    def _take_page(self, page: Page, result: Collected) -> None:
+        self._refuse_other_world(page)
+        with self._taking:
+            for record in page.records:
+                self._take(page, record, result)
+            if len(self._waiting) >= BATCH_ROWS or time.monotonic() - self._stored_at >= BATCH_SECONDS:
+                self._flush()
 
     def _refuse_other_world(self, page: Page) -> None:
         if page.from_sandbox == self.sandbox:
