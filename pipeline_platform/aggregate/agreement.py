@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import SOURCE_AGREEMENT
+from pipeline_platform.schemas.aggregated.sources import SOURCE_AGREEMENT
 
 
 @dataclass(frozen=True, slots=True)

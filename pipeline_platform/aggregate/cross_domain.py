@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import CROSS_DOMAIN_DAILY, EVERY
+from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
+from pipeline_platform.schemas.aggregated.measures import EVERY
 
 NORMAL_DAYS = 14
 """Days before a day that its temperature is compared with."""

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import DEVELOPER_ACTIVITY_DAILY
+from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
 
 CLOSING_DAYS = 30
 """Issues and pull requests that were opened longer ago are not looked at for having been closed."""

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import MARKET_DAILY
+from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 
 PREVIOUS_CLOSE_DAYS = 7
 """How far back the previous close may lie: exchanges close for weekends and holidays."""

@@ -46,7 +46,7 @@ class Aggregate:
     """An aggregated table: what it is made of, and how.
 
     Attributes:
-        table: path of the table, in `schemas/aggregated.py`.
+        table: path of the table, in `schemas/aggregated`.
         inputs: input per parameter of `compute`.
         compute: `(days, **frames) -> rows of the table for days`.
         version: changes whenever the same inputs give other rows.

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import SOURCE_DAILY
+from pipeline_platform.schemas.aggregated.sources import SOURCE_DAILY
 from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
 
 FETCH_LOG: dict[str, Any] = {

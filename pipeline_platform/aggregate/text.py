@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import ENTITY_DAILY, EVERY, SENTIMENT_HOURLY
+from pipeline_platform.schemas.aggregated.measures import EVERY
+from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
 from pipeline_platform.schemas.columns import TEXT
 
 UNCOUNTED_ENTITIES = ("MENTION",)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
 from pipeline_platform.aggregate.text import exploded, reach
-from pipeline_platform.schemas.aggregated import TREND_SIGNALS
+from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS
 
 NORMAL_MAD = 1.4826
 """The MAD of a normal distribution times this is its standard deviation."""

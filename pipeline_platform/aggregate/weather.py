@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.schemas.aggregated import WEATHER_DAILY
+from pipeline_platform.schemas.aggregated.weather import WEATHER_DAILY
 
 PLACE_DAY = ["event_date", "source", "place"]
 MEASURES = ["temperature_c", "humidity_pct", "wind_speed_mps", "rain_1h_mm", "snow_1h_mm"]
