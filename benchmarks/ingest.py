@@ -1,8 +1,8 @@
 """Taking in: records per second from upstream to raw table, per source, beside a plain loop that asks for the same.
 
 The plain loop sends the very requests that our client sent, one after the other through one `httpx.Client`, and reads
-each body with `json`. Ours does that and more: budget, breaker, redaction, conditional requests, identity, hashes,
-field tables, and the commit to the lake.
+each body with `json`, feeds with `feedparser`. Ours does that and more: budget, breaker, redaction, conditional
+requests, identity, hashes, field tables, and the commit to the lake.
 """
 
 import json
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import feedparser
 import httpx
 import redis
 
@@ -96,8 +97,11 @@ class _Ingest:
                 answer = client.request(method, url, headers=dict(headers), content=body)
                 # GDELT's JSON is broken now and then; a plain loop would lose the page.
                 with suppress(ValueError):
-                    if "json" in answer.headers.get("content-type", ""):
+                    kind = answer.headers.get("content-type", "")
+                    if "json" in kind:
                         json.loads(answer.content)
+                    elif "xml" in kind:
+                        feedparser.parse(answer.content)
 
 
 def run(scale: int, rounds: int) -> list[Figure]:

@@ -89,11 +89,12 @@ class Limits:
             QuotaExhausted: the upstream ordered a long pause, the day's requests are used up, or the budget is so
                 small that the next request is further away than a run should wait.
         """
-        self._sit_out_pause(host)
+        pause, used, used_of_allowance = self._stand(host, allowance)
+        self._sit_out(pause, host)
         # Before the token, so that nobody waits for a token only to hear that the day is over.
-        self._refuse_beyond(self._used_today() + 1)
+        self._refuse_beyond(used + 1)
         if allowance:
-            self._refuse_beyond(self._used_today(allowance) + 1, allowance)
+            self._refuse_beyond(used_of_allowance + 1, allowance)
         self._take_token()
         self._refuse_beyond(self._count())
         if allowance:
@@ -111,11 +112,16 @@ class Limits:
         if seconds > 0:
             self._redis.set(f"{self._prefix}pause:{host}", until.timestamp(), px=max(1, math.ceil(seconds * 1000)))
 
-    def _sit_out_pause(self, host: str) -> None:
-        stored: Any = self._redis.get(f"{self._prefix}pause:{host}")
-        if stored is None:
+    def _stand(self, host: str, allowance: Allowance | None) -> tuple[float | None, int, int]:
+        """When the pause of `host` ends, and today's requests: all of them and those of `allowance`; one round trip."""
+        stored: Any = self._redis.mget(f"{self._prefix}pause:{host}", self._key(None), self._key(allowance))
+        pause, used, used_of_allowance = stored
+        return float(pause) if pause else None, int(used or 0), int(used_of_allowance or 0)
+
+    def _sit_out(self, pause: float | None, host: str) -> None:
+        if pause is None:
             return
-        until = datetime.fromtimestamp(float(stored), UTC)
+        until = datetime.fromtimestamp(pause, UTC)
         self._wait((until - self._clock.now()).total_seconds(), f"{host} asked for a pause")
 
     def _take_token(self) -> None:
@@ -128,10 +134,6 @@ class Limits:
 
     def _key(self, allowance: Allowance | None) -> str:
         return _day_key(f"{self._prefix}{allowance.name}:" if allowance else self._prefix, self._clock.now())
-
-    def _used_today(self, allowance: Allowance | None = None) -> int:
-        stored: Any = self._redis.get(self._key(allowance))
-        return int(stored or 0)
 
     def _count(self, allowance: Allowance | None = None) -> int:
         key = self._key(allowance)

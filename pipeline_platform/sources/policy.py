@@ -170,6 +170,12 @@ class _Storage(CircuitRedisStorage):
         super().__init__(STATE_CLOSED, redis, namespace=namespace)
 
     @property
+    def untroubled(self) -> bool:
+        """Closed, and no failure counted."""
+        state, failures = self._redis.mget(self._namespace("state"), self._namespace("fail_counter"))
+        return state in (None, STATE_CLOSED.encode()) and not int(failures or 0)
+
+    @property
     def opened_at(self) -> datetime | None:
         stored: Any = self._redis.get(self._namespace("opened_at"))
         return datetime.fromtimestamp(float(stored), UTC) if stored else None
@@ -234,7 +240,7 @@ class Breaker:
         return False
 
     def _count(self, error: SourceError | None) -> None:
-        if error is None and self._storage.counter == 0 and self._storage.state == STATE_CLOSED:
+        if error is None and self._storage.untroubled:
             return
 
         def outcome() -> None:
