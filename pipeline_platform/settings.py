@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     sentiment_model: str | None = Field(
         None, description="Hugging Face model (hub name or folder) to score sentiment beside VADER."
     )
+    sentiment_model_file: str | None = Field(
+        None,
+        description="ONNX file of that model, such as `onnx/model_int8.onnx`; if unset the first of model.onnx, "
+        "onnx/model.onnx and onnx/model_quantized.onnx that it has.",
+    )
     sentiment_model_recall: float = Field(
         0.7,
         gt=1 / 3,

@@ -3,7 +3,6 @@
 A model that runs has an entry here, whether it ships with the package, comes with a library, or is named by a setting.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -16,6 +15,7 @@ import orjson
 
 from pipeline_platform import __version__
 from pipeline_platform.enrich.component import UNAVAILABLE
+from pipeline_platform.enrich.fingerprints import content_hash, files_of
 from pipeline_platform.enrich.linear import WEIGHTS
 from pipeline_platform.enrich.topic import FILE, lexicon
 from pipeline_platform.settings import Settings
@@ -118,7 +118,7 @@ def _topic() -> Model:
         origin=f"pipeline-platform {__version__}",
         licence="as the package",
         metrics="not measured: there are no labelled texts for this taxonomy",
-        content_hash=_hash_of((FILE,)),
+        content_hash=content_hash((FILE,)),
     )
 
 
@@ -132,19 +132,19 @@ def _configured(settings: Settings) -> Iterator[Model]:
 
 
 def _named(name: str, kind: str, needed: str) -> Model:
-    folder = Path(name)
-    if not (folder / needed).is_file():
-        folder = _package_folder(name)
+    folder = next(
+        (one for one in (Path(name), _package_folder(name), _hub_folder(name)) if (one / needed).is_file()), Path(name)
+    )
     there = (folder / needed).is_file()
     described: dict[str, Any] = orjson.loads((folder / needed).read_bytes()) if there else {}
     return Model(
         name=described.get("name") or name,
-        version=described.get("version") or described.get("_commit_hash") or (UNKNOWN if there else UNAVAILABLE),
+        version=described.get("version") or _commit(folder) or (UNKNOWN if there else UNAVAILABLE),
         kind=kind,
         origin=described.get("url") or name,
         licence=described.get("license") or UNKNOWN,
         metrics="see its own card; not measured here",
-        content_hash=_hash_of(tuple(sorted(filter(Path.is_file, folder.rglob("*"))))) if there else UNKNOWN,
+        content_hash=content_hash(files_of(folder)) if there else UNKNOWN,
     )
 
 
@@ -156,17 +156,23 @@ def _package_folder(name: str) -> Path:
     return next((path.parent for path in sorted(Path(spec.origin).parent.glob("*/meta.json"))), Path(name))
 
 
+def _hub_folder(name: str) -> Path:
+    """Folder in which Hugging Face's cache keeps a model of the hub; the name itself if it keeps none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return Path(name)
+    return Path(found).parent if isinstance(found, str) else Path(name)
+
+
+def _commit(folder: Path) -> str:
+    return folder.name if folder.parent.name == "snapshots" else ""
+
+
 def _package_file(package: str, file: str) -> str:
     spec = find_spec(package)
     found = sorted(Path(spec.origin).parent.rglob(file)) if spec and spec.origin else []
-    return _hash_of((found[0],)) if found else UNKNOWN
-
-
-@cache
-def _hash_of(files: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return content_hash((found[0],)) if found else UNKNOWN
