@@ -154,6 +154,29 @@ def sources(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def models(as_json: AsJson = False) -> None:
+    """Every model in use: version, kind, where it is from, licence, how good it is, hash of its content.
+
+    Exit code 1 if one that is configured is not there.
+    """
+    from pipeline_platform.enrich.component import UNAVAILABLE
+    from pipeline_platform.enrich.models import REMEDY_OF_KIND, models_in_use
+    from pipeline_platform.launch import console
+
+    found = models_in_use(load_settings())
+    missing = [model for model in found if model.version.endswith(UNAVAILABLE)]
+    if as_json:
+        console.print_json([model.as_row() for model in found])
+    else:
+        columns = ("name", "version", "kind", "origin", "licence", "metrics", "content hash")
+        rows = [[*model.as_row().values()] for model in found]
+        console.print_rows("Models", columns, [[*row[:-1], row[-1][:12]] for row in rows])
+    for model in missing:
+        console.complain(f"{model.name} is not there. {REMEDY_OF_KIND[model.kind]}")
+    raise typer.Exit(1 if missing else 0)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, credentials, disk, ports and servers, and say what to do."""
     from pipeline_platform.launch import console

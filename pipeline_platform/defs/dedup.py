@@ -38,6 +38,8 @@ def _cleaned(kind: Kind) -> list[Table]:
 RESIDUAL_SHARE = 0.01
 """Copies left among canonical documents from which the check fails."""
 
+SHOWN_CLUSTERS = 5
+
 _SIGNED = ["title", "text", "content_hash", "event_date"]
 
 
@@ -105,6 +107,7 @@ def documents_asset() -> dg.AssetsDefinition:
                 **handover(context, result),
                 "copies": len(copies),
                 "copies by method": counts(methods, "method"),
+                **_clusters(result),
                 **_examples(result, copies),
                 "compared with days before": lookback,
                 **same_name_lineage(table, upstream),
@@ -112,6 +115,25 @@ def documents_asset() -> dg.AssetsDefinition:
         )
 
     return documents
+
+
+def _clusters(documents: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
+    """The largest clusters: how many documents of which sources, and what they say."""
+    sizes = documents.groupby("cluster_id")["document_id"].nunique()
+    largest = sizes[sizes > 1].sort_index().sort_values(ascending=False, kind="stable").head(SHOWN_CLUSTERS)
+    if largest.empty:
+        return {}
+    rows = documents[documents["cluster_id"].isin(largest.index)].sort_values(["is_canonical"], ascending=False)
+    clusters = rows.groupby("cluster_id")
+    shown = pd.DataFrame(
+        {
+            "documents": largest,
+            "sources": clusters["source"].agg(lambda named: ", ".join(sorted(set(named)))),
+            "methods": clusters["method"].agg(lambda named: ", ".join(sorted(set(named) - {"none"}))),
+            "says": clusters[["title", "text"]].first().bfill(axis=1)["title"],
+        }
+    ).loc[largest.index]
+    return {"largest clusters": preview(shown.reset_index())}
 
 
 def _examples(documents: pd.DataFrame, copies: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:

@@ -3,7 +3,7 @@
 A model that runs has an entry here, whether it ships with the package, comes with a library, or is named by a setting.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version as installed
@@ -48,6 +48,43 @@ class Model:
     def as_row(self) -> dict[str, str]:
         """The entry as a row of a table."""
         return asdict(self)
+
+
+TRANSFORMER, SPACY = "transformer for text classification", "spaCy pipeline"
+
+REMEDIES = {
+    "sentiment_model": (
+        "Mend PIPELINE_SENTIMENT_MODEL: a folder or hub model for text classification with an ONNX file, or pip "
+        "install pipeline-platform[models] for torch; then run the days again."
+    ),
+    "entities": (
+        "Mend PIPELINE_SPACY_MODEL: an installed pipeline (python -m spacy download NAME) or its folder; then run the "
+        "days again."
+    ),
+}
+REMEDY_OF_KIND = {TRANSFORMER: REMEDIES["sentiment_model"], SPACY: REMEDIES["entities"]}
+SHIPPED_REMEDY = "Its weights come with the package: install it again, then run the days again."
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A model that gave no values: the component that lacks it, what that says of its version, and what to do."""
+
+    component: str
+    version: str
+    remedy: str
+
+
+def unavailable(model_versions: Iterable[str]) -> list[Missing]:
+    """The models that were not there, from the different `model_versions` of documents."""
+    found = {
+        (component, part.strip())
+        for versions in model_versions
+        for component, version in orjson.loads(versions).items()
+        for part in version.split(";")
+        if part.strip().endswith(UNAVAILABLE)
+    }
+    return [Missing(component, part, REMEDIES.get(component, SHIPPED_REMEDY)) for component, part in sorted(found)]
 
 
 @cache
@@ -124,8 +161,8 @@ def _topic() -> Model:
 
 def _configured(settings: Settings) -> Iterator[Model]:
     for name, kind, needed in (
-        (settings.sentiment_model, "transformer for text classification", "config.json"),
-        (settings.spacy_model, "spaCy pipeline", "meta.json"),
+        (settings.sentiment_model, TRANSFORMER, "config.json"),
+        (settings.spacy_model, SPACY, "meta.json"),
     ):
         if name:
             yield _named(name, kind, needed)

@@ -142,7 +142,8 @@ def _print_summary(report: "Report") -> None:
         out.print(rejected)
     out.print(
         f"checks: {report.checks_passed} passed, {len(report.failed_checks)} failed"
-        f"   quarantined rows: {sum(report.quarantined.values()):,}   seconds: {report.seconds:.1f}"
+        + (f", {len(report.warnings)} warned" if report.warnings else "")
+        + f"   quarantined rows: {sum(report.quarantined.values()):,}   seconds: {report.seconds:.1f}"
     )
 
 
@@ -155,6 +156,8 @@ def _print_problems(report: "Report") -> None:
         complain(f"{step} failed: {words}")
     for path, words in report.failed_checks.items():
         complain(f"{path} broke its contract: {words}")
+    for check, words in report.warnings.items():
+        warn(f"{check}: {words}")
     if report.blocked:
         complain(f"not made because of that: {', '.join(report.blocked)}")
     for letter in report.dead_letters:
@@ -180,6 +183,7 @@ def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:
         "changed": report.changed,
         "checks_passed": report.checks_passed,
         "failed_checks": report.failed_checks,
+        "warnings": report.warnings,
         "failed_steps": report.failed_steps,
         "blocked": report.blocked,
         "lost": report.lost,
