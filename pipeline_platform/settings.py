@@ -76,11 +76,11 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="Jensen-Shannon divergence in bits, between the labels of a day and those of the week before, "
-        "above which the check `label_drift` warns: 0.05 is a third of the documents moving from one of three labels "
+        "above which the check `label_drift` warns: 0.05 is a fifth of the documents moving from one of three labels "
         "to another.",
     )
     undetermined_language_share: float = Field(
-        0.25,
+        0.2,
         ge=0,
         le=1,
         description="Share of a day's documents in no language that could be told, above which the check "

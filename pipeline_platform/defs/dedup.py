@@ -3,7 +3,9 @@
 Documents have their signatures beside them, and a check of what copies are left.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -12,6 +14,7 @@ from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.dedup.resolve import resolve
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.defs.automation import FOLLOW
+from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily, look_back
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import (
@@ -29,6 +32,10 @@ from pipeline_platform.schemas.table import Table
 from pipeline_platform.settings import load_settings
 from pipeline_platform.sources.base import Kind
 from pipeline_platform.sources.registry import all_streams
+
+if TYPE_CHECKING:
+    # Importing it brings Numba.
+    from pipeline_platform.dedup.residual import Residual
 
 
 def _cleaned(kind: Kind) -> list[Table]:
@@ -151,6 +158,21 @@ def _examples(documents: pd.DataFrame, copies: pd.DataFrame) -> dict[str, dg.Tab
     return {"copies, some": preview(beside)}
 
 
+def _residual_result(left: Sequence["Residual"]) -> dg.AssetCheckResult:
+    worst = max((found.share for found in left), default=0.0)
+    examples = pd.concat([found.copies for found in left]) if left else pd.DataFrame()
+    return dg.AssetCheckResult(
+        passed=worst < RESIDUAL_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"At most {worst:.2%} of the canonical documents of a day are copies of others.",
+        metadata={
+            "residual share": worst,
+            "residual copies": len(examples),
+            **({"some": preview(examples)} if len(examples) else {}),
+        },
+    )
+
+
 def residual_check() -> dg.AssetChecksDefinition:
     """A search for near copies that the first one missed, with other hashes, among the canonical documents of a day."""
     table = deduplicated_table("documents")
@@ -167,19 +189,9 @@ def residual_check() -> dg.AssetChecksDefinition:
         days = asked_days(context)
         columns = ["document_id", "title", "text", "content_hash", "is_canonical", "is_deleted", "event_date"]
         left = residual_copies(stores.open.lake.read(table, days[0], days[-1], columns))
-        share = {str(day): found.share for day, found in left.items()}
-        worst = max(share.values(), default=0.0)
-        examples = pd.concat([found.copies for found in left.values()]) if left else pd.DataFrame()
-        return dg.AssetCheckResult(
-            passed=worst < RESIDUAL_SHARE,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"At most {worst:.2%} of the canonical documents of a day are copies of others.",
-            metadata={
-                "residual share": worst,
-                "residual copies": len(examples),
-                **({"some": preview(examples)} if len(examples) else {}),
-            },
-        )
+        told = {day: _residual_result([left[day]] if day in left else []) for day in days}
+        tell_each_day(context, table, "residual_duplicates", told)
+        return _residual_result(list(left.values()))
 
     return residual_duplicates
 

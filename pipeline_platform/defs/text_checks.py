@@ -1,10 +1,13 @@
 """Checks of what was found in documents: they warn and block nothing, as a day may well be unlike the days before."""
 
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, TypeAlias
 
 import dagster as dg
 import pandas as pd
 
+from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.plots import bar_plot
 from pipeline_platform.defs.resources import StoresResource
@@ -16,6 +19,8 @@ from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 from pipeline_platform.settings import load_settings
 
 LABELS = ("sentiment_label", "emotion", "topic", "language")
+Judge: TypeAlias = Callable[[pd.DataFrame, Sequence[date]], dg.AssetCheckResult]
+
 _HELD = ["is_canonical", "is_deleted", "event_date"]
 
 
@@ -24,41 +29,64 @@ def _counted(documents: pd.DataFrame) -> pd.DataFrame:
     return documents[documents["is_canonical"] & ~documents["is_deleted"]]
 
 
+def _warning(
+    name: str, description: str, columns: Sequence[str], judge: Judge, *, days_before: int = 0
+) -> dg.AssetChecksDefinition:
+    """A check that warns, of each day by itself and of all days of a run.
+
+    Args:
+        name: of the check.
+        description: of the check.
+        columns: that are looked at.
+        judge: the result for some days, from rows of these days and the ones before.
+        days_before: days whose rows are needed beside those that are judged.
+    """
+
+    @dg.asset_check(asset=asset_key(ENRICHED_DOCUMENTS), name=name, description=description, partitions_def=daily())
+    def check(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
+        days = asked_days(context)
+        first = days[0] - timedelta(days=days_before)
+        rows = stores.open.lake.read(ENRICHED_DOCUMENTS, first, days[-1], [*columns, *_HELD])
+        tell_each_day(context, ENRICHED_DOCUMENTS, name, {day: judge(rows, [day]) for day in days})
+        return judge(rows, days)
+
+    return check
+
+
+def _result(passed: bool, description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description, metadata=metadata
+    )
+
+
 def label_drift_check() -> dg.AssetChecksDefinition:
     """How sentiment, emotion, topic and language are shared out, against the week before."""
     tolerated = load_settings().label_drift_tolerance
 
-    @dg.asset_check(
-        asset=asset_key(ENRICHED_DOCUMENTS),
-        name="label_drift",
-        description=(
-            f"The shares of {', '.join(LABELS)} of a day diverge from those of the {TRAILING_DAYS} days before by no "
-            f"more than {tolerated} bits (Jensen-Shannon; 0 is the same, 1 has nothing in common) and what chance "
-            f"adds. Days and weeks of fewer than {FEWEST} documents are not judged. PIPELINE_LABEL_DRIFT_TOLERANCE "
-            "sets what is tolerated."
-        ),
-        partitions_def=daily(),
-    )
-    def label_drift(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
-        days = asked_days(context)
-        first = days[0] - timedelta(days=TRAILING_DAYS)
-        documents = stores.open.lake.read(ENRICHED_DOCUMENTS, first, days[-1], [*LABELS, *_HELD])
-        found = drifts(_counted(documents), days, LABELS, tolerated)
+    def judge(rows: pd.DataFrame, days: Sequence[date]) -> dg.AssetCheckResult:
+        found = drifts(_counted(rows), days, LABELS, tolerated)
         drifted = [one for one in found if one.drifted]
         named = ", ".join(f"{one.column} on {one.day}" for one in drifted)
         said = f"Unlike the week before: {named}." if drifted else "As in the week before."
-        worst = max(found, key=lambda one: one.divergence - one.limit, default=None)
-        return dg.AssetCheckResult(
-            passed=not drifted,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=said if found else f"Fewer than {FEWEST} documents to compare.",
-            metadata={
-                "compared": listing([_as_row(one) for one in found]),
-                **({"shares": _plot(worst)} if worst else {}),
-            },
+        plots = {}
+        if drifted:
+            plots["shares"] = _plot(max(drifted, key=lambda one: one.divergence - one.limit))
+        return _result(
+            not drifted,
+            said if found else f"Fewer than {FEWEST} documents to compare.",
+            {"compared": listing([_as_row(one) for one in found]), **plots},
         )
 
-    return label_drift
+    return _warning(
+        "label_drift",
+        f"The shares of {', '.join(LABELS)} of a day diverge from those of the {TRAILING_DAYS} days before by no more "
+        f"than {tolerated} bits (Jensen-Shannon; 0 is the same, 1 has nothing in common) and what chance adds. Days "
+        f"and weeks of fewer than {FEWEST} documents are not judged. PIPELINE_LABEL_DRIFT_TOLERANCE sets what is "
+        "tolerated.",
+        LABELS,
+        judge,
+        days_before=TRAILING_DAYS,
+    )
 
 
 def _as_row(drift: Drift) -> dict[str, str | int]:
@@ -87,77 +115,52 @@ def undetermined_check() -> dg.AssetChecksDefinition:
     """How many documents have no language."""
     limit = load_settings().undetermined_language_share
 
-    @dg.asset_check(
-        asset=asset_key(ENRICHED_DOCUMENTS),
-        name="undetermined_language",
-        description=(
-            f"Of the documents of a day at most {limit:.0%} are in no language that could be told. More means texts "
-            "that are cut off, markup in place of texts, or a source of mere links. Days of fewer than "
-            f"{FEWEST} documents are not judged. PIPELINE_UNDETERMINED_LANGUAGE_SHARE sets the share."
-        ),
-        partitions_def=daily(),
-    )
-    def undetermined_language(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
-        days = asked_days(context)
-        columns = ["language", "source", *_HELD]
-        documents = _counted(stores.open.lake.read(ENRICHED_DOCUMENTS, days[0], days[-1], columns))
+    def judge(rows: pd.DataFrame, days: Sequence[date]) -> dg.AssetCheckResult:
+        documents = _counted(rows[rows["event_date"].isin(days)])
         told = documents.assign(undetermined=documents["language"].fillna(UNDETERMINED) == UNDETERMINED)
         by_day = told.groupby("event_date")["undetermined"].agg(["size", "mean"])
         judged = by_day[by_day["size"] >= FEWEST]["mean"]
         worst = float(judged.max()) if len(judged) else 0.0
         sources = told.groupby("source")["undetermined"].agg(["size", "sum"]).sort_values("sum", ascending=False)
-        return dg.AssetCheckResult(
-            passed=worst <= limit,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=(
-                f"At most {worst:.1%} of the documents of a day are in no language that could be told."
-                if len(judged)
-                else f"Fewer than {FEWEST} documents a day."
-            ),
-            metadata={
-                "worst share": worst,
-                "by source": listing(
-                    [
-                        {"source": str(name), "documents": int(row["size"]), "undetermined": int(row["sum"])}
-                        for name, row in sources.iterrows()
-                    ]
-                ),
-            },
+        table = [
+            {"source": str(name), "documents": int(documents), "undetermined": int(undetermined)}
+            for name, documents, undetermined in sources.itertuples()
+        ]
+        return _result(
+            worst <= limit,
+            f"At most {worst:.1%} of the documents of a day are in no language that could be told."
+            if len(judged)
+            else f"Fewer than {FEWEST} documents a day.",
+            {"worst share": worst, "by source": listing(table)},
         )
 
-    return undetermined_language
+    return _warning(
+        "undetermined_language",
+        f"Of the documents of a day at most {limit:.0%} are in no language that could be told. More means texts that "
+        f"are cut off, markup in place of texts, or a source of mere links. Days of fewer than {FEWEST} documents are "
+        "not judged. PIPELINE_UNDETERMINED_LANGUAGE_SHARE sets the share.",
+        ("language", "source"),
+        judge,
+    )
 
 
 def availability_check() -> dg.AssetChecksDefinition:
     """Whether every model that is configured gave its values."""
 
-    @dg.asset_check(
-        asset=asset_key(ENRICHED_DOCUMENTS),
-        name="model_availability",
-        description=(
-            "Every model that ships or is configured was there. The values of one that was not are null, and no other "
-            "model takes its place."
-        ),
-        partitions_def=daily(),
-    )
-    def model_availability(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
-        days = asked_days(context)
-        rows = stores.open.lake.read(ENRICHED_DOCUMENTS, days[0], days[-1], ["model_versions", "event_date"])
-        missing = unavailable(rows["model_versions"].dropna().unique())
-        return dg.AssetCheckResult(
-            passed=not missing,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=(
-                " ".join(f"{one.version}. {one.remedy}" for one in missing) if missing else "Every model was there."
-            ),
-            metadata={
-                "unavailable": listing(
-                    [{"component": one.component, "model": one.version, "what to do": one.remedy} for one in missing]
-                )
-            },
-        )
+    def judge(rows: pd.DataFrame, days: Sequence[date]) -> dg.AssetCheckResult:
+        versions = rows[rows["event_date"].isin(days)]["model_versions"]
+        missing = unavailable(versions.dropna().unique())
+        table = [{"component": one.component, "model": one.version, "what to do": one.remedy} for one in missing]
+        said = " ".join(f"{one.version}. {one.remedy}" for one in missing)
+        return _result(not missing, said or "Every model was there.", {"unavailable": listing(table)})
 
-    return model_availability
+    return _warning(
+        "model_availability",
+        "Every model that ships or is configured was there. The values of one that was not are null, and no other "
+        "model takes its place.",
+        ("model_versions",),
+        judge,
+    )
 
 
 @dg.definitions

@@ -88,19 +88,21 @@ def test_the_code_version_names_the_models(definitions: dg.Definitions) -> None:
 
 
 def checked(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str, first: date = DAY, last: date = DAY
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str, first: date = DAY
 ) -> dg.AssetCheckEvaluation:
-    """What a check of enriched documents says of some days."""
+    """What a check of enriched documents says of a day."""
     job = dg.define_asset_job("check", selection=dg.AssetSelection.checks(dg.AssetCheckKey(KEY, name)))
     resolved = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def("check")
     result = resolved.execute_in_process(
         instance=instance,
-        tags=range_tags(first, last),
+        tags=range_tags(first, first),
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
-    (evaluation,) = result.get_asset_check_evaluations()
-    assert evaluation.severity is dg.AssetCheckSeverity.WARN
-    return evaluation
+    *days, whole = result.get_asset_check_evaluations()
+    assert [one.partition for one in days] == [first.isoformat()], "each day is told by itself"
+    assert days[0].passed is whole.passed
+    assert whole.severity is dg.AssetCheckSeverity.WARN
+    return whole
 
 
 def test_configured_models_reach_the_table_the_registry_and_the_check(
@@ -206,7 +208,7 @@ def test_labels_that_drift_are_told(
     stores: Stores, definitions: dg.Definitions, instance: dg.DagsterInstance, last: dict[str, int], passed: bool
 ) -> None:
     label(stores, START, *[USUAL] * 7, last)
-    evaluation = checked(definitions, instance, "label_drift", START + timedelta(days=7), START + timedelta(days=7))
+    evaluation = checked(definitions, instance, "label_drift", START + timedelta(days=7))
     assert evaluation.passed is passed
     if not passed:
         assert evaluation.description == "Unlike the week before: sentiment_label on 2026-11-17."
@@ -220,7 +222,7 @@ def test_many_documents_without_a_language_are_told(
     stores: Stores, definitions: dg.Definitions, instance: dg.DagsterInstance, undetermined: int, passed: bool
 ) -> None:
     label(stores, START, {"neutral": 200 - undetermined, "und": undetermined})
-    evaluation = checked(definitions, instance, "undetermined_language", START, START)
+    evaluation = checked(definitions, instance, "undetermined_language", START)
     assert evaluation.passed is passed
     assert evaluation.metadata["worst share"].value == undetermined / 200
     (row,) = evaluation.metadata["by source"].records
