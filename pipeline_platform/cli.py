@@ -159,20 +159,17 @@ def models(as_json: AsJson = False) -> None:
 
     Exit code 1 if one that is configured is not there.
     """
-    from pipeline_platform.enrich.component import UNAVAILABLE
-    from pipeline_platform.enrich.models import REMEDY_OF_KIND, models_in_use
+    from pipeline_platform.enrich.models import models_in_use
     from pipeline_platform.launch import console
 
     found = models_in_use(load_settings())
-    missing = [model for model in found if model.version.endswith(UNAVAILABLE)]
     if as_json:
         console.print_json([model.as_row() for model in found])
     else:
-        columns = ("name", "version", "kind", "origin", "licence", "metrics", "content hash")
-        rows = [[*model.as_row().values()] for model in found]
-        console.print_rows("Models", columns, [[*row[:-1], row[-1][:12]] for row in rows])
+        console.print_models(found)
+    missing = [model for model in found if not model.available]
     for model in missing:
-        console.complain(f"{model.name} is not there. {REMEDY_OF_KIND[model.kind]}")
+        console.complain(f"{model.name} is not there. {model.remedy}")
     raise typer.Exit(1 if missing else 0)
 
 

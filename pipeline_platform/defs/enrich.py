@@ -65,16 +65,12 @@ def _found(documents: pd.DataFrame) -> Mapping[str, dg.MetadataValue]:
         "topics": labels["topic"],
     }
     entities = documents["entities"].explode().dropna().value_counts()
-    frequent = entities[entities >= (entities.iloc[TOP_ENTITIES - 1] if len(entities) >= TOP_ENTITIES else 0)]
+    ranked = sorted((-int(rows), str(name)) for name, rows in entities.items())
     return {
         "languages": counts(labels["language"], "language"),
         **{title: bar_plot({title: found}, title=title, unit="documents") for title, found in shown.items() if found},
-        "top entities": counts(dict(sorted(frequent.items(), key=_by_rank)[:TOP_ENTITIES]), "entity"),
+        "top entities": counts({name: -rows for rows, name in ranked[:TOP_ENTITIES]}, "entity"),
     }
-
-
-def _by_rank(entity: tuple[str, int]) -> tuple[int, str]:
-    return -entity[1], entity[0]
 
 
 @dg.definitions

@@ -6,6 +6,7 @@ A picture of some kilobytes: it is stored in the event log with every run.
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -64,6 +65,7 @@ def line_plot(
         title: above the plot, and what is read out where it cannot be seen.
         unit: of the values.
     """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     def draw(axes: "Axes") -> None:
         for at, (name, values) in enumerate(lines.items()):
@@ -71,20 +73,14 @@ def line_plot(
             marker = "o" if len(told) < MOST_BARS else ""
             axes.plot(positions, told, color=COLOURS[at % len(COLOURS)], marker=marker, markersize=3, label=name)
         axes.set_ylabel(unit)
-        axes.figure.autofmt_xdate(rotation=0, ha="center")  # type: ignore[union-attr] # a figure, not a part of one
-        axes.locator_params(axis="x", nbins=6) if _numbers(positions) else axes.xaxis.set_major_locator(_days())
+        if any(isinstance(position, date) for position in positions):
+            locator = AutoDateLocator(maxticks=6)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        else:
+            axes.locator_params(axis="x", nbins=6)
 
     return _plot(draw, title, legend=len(lines) > 1, rows=1)
-
-
-def _numbers(positions: Sequence[Any]) -> bool:
-    return all(isinstance(position, int | float) for position in positions)
-
-
-def _days() -> Any:
-    from matplotlib.dates import AutoDateLocator
-
-    return AutoDateLocator(maxticks=6)
 
 
 def _plot(draw: Callable[["Axes"], None], title: str, *, legend: bool, rows: float) -> dg.MarkdownMetadataValue:

@@ -105,8 +105,8 @@ def _as_row(drift: Drift) -> dict[str, str | int]:
 
 def _plot(drift: Drift) -> dg.MarkdownMetadataValue:
     groups = {
-        "day": drift.shares["today"].to_dict(),
-        "week before": drift.shares["before"].to_dict(),
+        name: {str(label): float(share) for label, share in drift.shares[column].items()}
+        for name, column in (("day", "today"), ("week before", "before"))
     }
     return bar_plot(groups, title=f"{drift.column}, {drift.day}", unit="share")
 

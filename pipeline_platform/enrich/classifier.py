@@ -120,6 +120,8 @@ def load_classifier(model: str, onnx_file: str | None = None) -> TextClassifier:
             f"its config.json or tokenizer cannot be read ({_first_line(error)}): name a folder that has them, or a "
             "model on the hub"
         ) from error
+    if getattr(config, "problem_type", None) in ("multi_label_classification", "regression"):
+        raise ClassifierUnavailableError("its labels do not exclude one another: name a model that gives one label")
     file = onnx_path(model, revision, onnx_file)
     forward, runs = _onnx(file, model) if file else _torch(model, revision)
     labels = tuple(label for _, label in sorted((int(at), label) for at, label in config.id2label.items()))

@@ -45,6 +45,17 @@ class Model:
     metrics: str
     content_hash: str
 
+    @property
+    def available(self) -> bool:
+        """Its files are on this machine."""
+        return self.version != UNAVAILABLE
+
+    @property
+    def remedy(self) -> str:
+        """What to do when it is not available."""
+        component = {TRANSFORMER: "sentiment_model", SPACY: "entities"}.get(self.kind, "")
+        return REMEDIES.get(component, SHIPPED_REMEDY)
+
     def as_row(self) -> dict[str, str]:
         """The entry as a row of a table."""
         return asdict(self)
@@ -62,7 +73,6 @@ REMEDIES = {
         "days again."
     ),
 }
-REMEDY_OF_KIND = {TRANSFORMER: REMEDIES["sentiment_model"], SPACY: REMEDIES["entities"]}
 SHIPPED_REMEDY = "Its weights come with the package: install it again, then run the days again."
 
 

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 if TYPE_CHECKING:
+    from pipeline_platform.enrich.models import Model
+
     # Importing Dagster takes a second; commands that only list things do not wait for it.
     from pipeline_platform.launch.main_job import Progress, Report
 
@@ -169,6 +171,12 @@ def _print_problems(report: "Report") -> None:
             f"PostgreSQL stopped answering ({report.lost}); what was finished is kept, "
             "run the same command again to go on"
         )
+
+
+def print_models(models: Sequence["Model"]) -> None:
+    """Every model in use, with the first digits of the hash of its content."""
+    rows = [(m.name, m.version, m.kind, m.origin, m.licence, m.metrics, m.content_hash[:12]) for m in models]
+    print_rows("Models", ("name", "version", "kind", "origin", "licence", "metrics", "content hash"), rows)
 
 
 def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:

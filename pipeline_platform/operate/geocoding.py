@@ -97,7 +97,8 @@ def _ask(
         GeopyError,
     )
 
-    redactor, answers, failed = Redactor.of(settings), {}, 0
+    redactor, failed = Redactor.of(settings), 0
+    answers: dict[str, GeocodedPlace | None] = {}
     if not names:
         return answers
     try:
@@ -120,8 +121,8 @@ def _ask(
     except GeopyError as error:
         done.errors.append(redactor.text(f"PIPELINE_GEOCODER={settings.geocoder}: {error}"))
     done.found = sum(place is not None for place in answers.values())
-    for error in done.errors:
-        log.warning("places are asked for by a later run: %s", error)
+    for told in done.errors:
+        log.warning("places are asked for by a later run: %s", told)
     return answers
 
 

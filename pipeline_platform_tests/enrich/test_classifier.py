@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 
@@ -79,15 +80,21 @@ def test_another_content_makes_another_version(tmp_path):
     assert first.partition("@")[2] != second.partition("@")[2]
 
 
+def _configure(folder, **more):
+    file = folder / "config.json"
+    file.write_bytes(orjson.dumps(orjson.loads(file.read_bytes()) | more))
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
         (lambda folder: shutil.rmtree(folder), "config.json or tokenizer cannot be read"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer cannot be read"),
         (lambda folder: (folder / "model.onnx").write_bytes(b"no model"), "ONNX Runtime .* cannot run"),
+        (lambda folder: _configure(folder, problem_type="multi_label_classification"), "do not exclude one another"),
         (lambda folder: tiny_transformer(folder, scores=5), r"scores of shape \(1, 5\) where config.json names 3"),
     ],
-    ids=["no folder", "no tokenizer", "damaged", "other labels"],
+    ids=["no folder", "no tokenizer", "damaged", "many labels", "other labels"],
 )
 def test_what_is_wrong_with_a_model_is_told(tmp_path, break_it, words):
     folder = tiny_transformer(tmp_path / "model")

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pandas as pd
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,9 +20,11 @@ from pipeline_platform.enrich.geocoded import candidate_names
 from pipeline_platform.enrich.places import Places, known_names
 from pipeline_platform.operate import geocoding
 from pipeline_platform.operate.geocoding import geocode
+from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.columns import TEXT
 from pipeline_platform.settings import Settings
 from pipeline_platform.storage.stores import Stores
+from pipeline_platform_tests.defs.test_enrichment import enriched, store
 
 KNOWN = {
     "Ljubno": ("village", "Ljubno ob Savinji", "si", 46.34553, 14.83318),
@@ -71,11 +75,24 @@ class Provider:
         }
         return JSONResponse([place])
 
+    def opencage(self, request: Request) -> Response:
+        """The same in the format of OpenCage, which wants a key."""
+        name = request.query_params["q"]
+        self.asked.append(name)
+        if request.query_params["key"] != "s3cret-key":
+            return JSONResponse({"status": {"code": 401, "message": "invalid key"}}, 401)
+        results = []
+        if name in KNOWN:
+            kind, called, country, lat, lon = KNOWN[name]
+            parts = {"_type": kind, "_normalized_city": called, "country_code": country}
+            results = [{"components": parts, "formatted": called, "geometry": {"lat": lat, "lng": lon}}]
+        return JSONResponse({"results": results, "status": {"code": 200, "message": "OK"}})
+
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     provider = Provider()
-    app = Starlette(routes=[Route("/nominatim/search", provider.answer)])
+    app = Starlette(routes=[Route("/nominatim/search", provider.answer), Route("/geocode/v1/json", provider.opencage)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -204,6 +221,40 @@ def test_a_provider_that_is_not_there_costs_nothing_but_the_answer(stores: Store
     done = geocode(Stores(stores.settings.model_copy(update=told)), SAID, Watch())
     assert (done.found, done.waiting) == (0, 3)
     assert "GeocoderUnavailable" in done.errors[0]
+
+
+def test_opencage_is_asked_with_its_key_which_no_error_shows(stores: Stores, provider: Provider) -> None:
+    told = {"geocoder": "opencage", "geocoder_url": provider.url.removesuffix("/nominatim")}
+    opened = asking(stores, provider, **told, geocoder_api_key=SecretStr("s3cret-key"))
+    assert [place.key for place in geocode(opened, SAID, Watch()).places] == [
+        "ljubno-ob-savinji-si",
+        "zgornji-brnik-si",
+    ]
+    wrong = asking(stores, provider, **told, geocoder_api_key=SecretStr("wr0ng-key"), geocoder_answer_days=1)
+    late = Watch()
+    late.sleep(10 * 86_400)
+    done = geocode(wrong, SAID, late)
+    assert (done.asked, len(done.places)) == (1, 2)
+    assert "GeocoderAuthenticationFailure" in done.errors[0]
+    assert "wr0ng-key" not in done.errors[0]
+
+
+def test_a_configured_provider_reaches_the_enriched_table(
+    stores: Stores, provider: Provider, definitions: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_GEOCODER", "nominatim")
+    monkeypatch.setenv("PIPELINE_GEOCODER_URL", provider.url)
+    monkeypatch.setenv("PIPELINE_GEOCODER_REQUESTS_PER_MINUTE", "60000")
+    store(stores, "Floods in Ljubno again", "Nobody lives in Nowhereton.")
+    with dg.DagsterInstance.ephemeral() as instance:
+        told = enriched(definitions, instance)
+        assert (told["places asked"], told["places found"], told["places still to ask"]) == (2, 1, 0)
+        provider.wrong = ["500"] * 9
+        again = enriched(definitions, instance)
+    assert (again["places asked"], again["changed"]) == (0, False)
+    rows = stores.lake.read(tables()["enriched/documents"]).set_index("document_id")
+    assert rows.loc["reddit:0", "place"] == "ljubno-ob-savinji-si"
+    assert "nominatim" in rows.loc["reddit:0", "model_versions"]
 
 
 def test_names_stand_behind_a_preposition_of_place(stores: Stores) -> None:
