@@ -3,6 +3,7 @@
 A model that runs has an entry here, whether it ships with the package, comes with a library, or is named by a setting.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 
 from pipeline_platform import __version__
+from pipeline_platform.enrich.classifier import ONNX_FILES
 from pipeline_platform.enrich.component import UNAVAILABLE
 from pipeline_platform.enrich.fingerprints import content_hash, files_of
 from pipeline_platform.enrich.linear import WEIGHTS
@@ -21,6 +23,11 @@ from pipeline_platform.enrich.topic import FILE, lexicon
 from pipeline_platform.settings import Settings
 
 UNKNOWN = "unknown"
+
+NOT_FETCHED = "not fetched yet"
+"""Version of a model of the hub that the first run will fetch."""
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -175,24 +182,35 @@ def _configured(settings: Settings) -> Iterator[Model]:
         (settings.spacy_model, SPACY, "meta.json"),
     ):
         if name:
-            yield _named(name, kind, needed)
+            yield _named(name, kind, needed, settings)
 
 
-def _named(name: str, kind: str, needed: str) -> Model:
+def _named(name: str, kind: str, needed: str, settings: Settings) -> Model:
     folder = next(
         (one for one in (Path(name), _package_folder(name), _hub_folder(name)) if (one / needed).is_file()), Path(name)
     )
     there = (folder / needed).is_file()
     described: dict[str, Any] = orjson.loads((folder / needed).read_bytes()) if there else {}
+    version = described.get("version") or _commit(folder) or UNKNOWN
+    if kind == TRANSFORMER and not there and HUB_NAME.fullmatch(name) and not Path(name).exists():
+        version = NOT_FETCHED
+    elif not there or (kind == TRANSFORMER and not _runs(folder, settings.sentiment_model_file)):
+        version = UNAVAILABLE
     return Model(
         name=described.get("name") or name,
-        version=described.get("version") or _commit(folder) or (UNKNOWN if there else UNAVAILABLE),
+        version=version,
         kind=kind,
         origin=described.get("url") or name,
         licence=described.get("license") or UNKNOWN,
         metrics="see its own card; not measured here",
         content_hash=content_hash(files_of(folder)) if there else UNKNOWN,
     )
+
+
+def _runs(folder: Path, onnx_file: str | None) -> bool:
+    """Whether there is something to run a transformer with: an ONNX file, or torch."""
+    files = (onnx_file,) if onnx_file else ONNX_FILES
+    return any((folder / file).is_file() for file in files) or (not onnx_file and find_spec("torch") is not None)
 
 
 def _package_folder(name: str) -> Path:
