@@ -19,6 +19,7 @@ from benchmarks import (
     main_job,
     near_duplicates,
     predictions,
+    sentiment_model,
     soak,
     text_path,
     vader,
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
+    "sentiment_model": Benchmark(sentiment_model.run, sentiment_model.SCALE, "texts", 3),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -10,10 +10,10 @@ from sklearn.pipeline import make_union
 from benchmarks.documents import raw_records, stream_named
 from benchmarks.measure import Figure, apart, compared, race
 from pipeline_platform.clean.cleaning import clean
-from pipeline_platform.enrich.documents import distinct_texts
 from pipeline_platform.enrich.hashing import BUCKETS
 from pipeline_platform.enrich.linear import LinearModel
 from pipeline_platform.enrich.registry import configured
+from pipeline_platform.enrich.texts import distinct_texts
 from pipeline_platform.govern.pseudonyms import pseudonymiser
 from pipeline_platform.schemas.catalog import cleaned_table
 from pipeline_platform.settings import load_settings
@@ -23,7 +23,7 @@ TARGET_SPEED = 5
 LINEAR, USUAL = "linear model over hashed features", "scikit-learn HashingVectorizer"
 
 
-def _texts(count: int) -> pd.Series:
+def distinct_texts_of(count: int) -> pd.Series:
     """Distinct texts of `count` documents of the sandbox's world."""
     parts = []
     for name, raw in raw_records(count).items():
@@ -45,7 +45,7 @@ def _usual(model: LinearModel, texts: list[str]) -> Callable[[], object]:
 def run(scale: int, rounds: int) -> list[Figure]:
     """Read the distinct texts of `scale` documents with every component."""
     with apart():
-        texts = _texts(scale)
+        texts = distinct_texts_of(scale)
         known = pd.DataFrame(index=texts.index)
         work: dict[str, Callable[[], object]] = {}
         for component in configured(load_settings()):

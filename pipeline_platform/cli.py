@@ -154,6 +154,26 @@ def sources(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def models(as_json: AsJson = False) -> None:
+    """Every model in use: version, kind, where it is from, licence, how good it is, hash of its content.
+
+    Exit code 1 if one that is configured is not there.
+    """
+    from pipeline_platform.enrich.models import models_in_use
+    from pipeline_platform.launch import console
+
+    found = models_in_use(load_settings())
+    if as_json:
+        console.print_json([model.as_row() for model in found])
+    else:
+        console.print_models(found)
+    missing = [model for model in found if not model.available]
+    for model in missing:
+        console.complain(f"{model.name} is not there. {model.remedy}")
+    raise typer.Exit(1 if missing else 0)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, credentials, disk, ports and servers, and say what to do."""
     from pipeline_platform.launch import console

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     sentiment_model: str | None = Field(
         None, description="Hugging Face model (hub name or folder) to score sentiment beside VADER."
     )
+    sentiment_model_file: str | None = Field(
+        None,
+        description="ONNX file of that model, such as `onnx/model_int8.onnx`; if unset the first of model.onnx, "
+        "onnx/model.onnx and onnx/model_quantized.onnx that it has.",
+    )
     sentiment_model_recall: float = Field(
         0.7,
         gt=1 / 3,
@@ -66,6 +71,44 @@ class Settings(BaseSettings):
         "VADER (0.61). Models of BERT's size reach 0.7 on TweetEval.",
     )
     spacy_model: str | None = Field(None, description="Installed spaCy pipeline to find entities with.")
+    label_drift_tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Jensen-Shannon divergence in bits, between the labels of a day and those of the week before, "
+        "above which the check `label_drift` warns: 0.05 is a fifth of the documents moving from one of three labels "
+        "to another.",
+    )
+    undetermined_language_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of a day's documents in no language that could be told, above which the check "
+        "`undetermined_language` warns.",
+    )
+
+    geocoder: Literal["nominatim", "opencage"] | None = Field(
+        None,
+        description="Provider asked for places that texts name and the built-in list does not hold; none if unset.",
+    )
+    geocoder_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+[^?#]*$",
+        description="Address of that provider, such as a Nominatim of your own; its public one if unset.",
+    )
+    geocoder_api_key: SecretStr | None = Field(None, description="Key of that provider; OpenCage needs one.")
+    geocoder_user_agent: str | None = Field(
+        None, description="How the platform names itself to that provider; Nominatim wants to be told who asks."
+    )
+    geocoder_requests_per_minute: int = Field(
+        60, ge=1, description="Requests a minute, over all processes; the public Nominatim allows 60."
+    )
+    geocoder_requests_per_run: int = Field(
+        100, ge=1, description="Names that a run may ask for, the most frequent first; the others wait for a later run."
+    )
+    geocoder_answer_days: int = Field(
+        365, ge=1, description="Days after which an answer, that there is no such place too, is asked for again."
+    )
 
     @field_validator("places", "symbols")
     @classmethod

@@ -19,6 +19,7 @@ COMMANDS = (
     ("run",),
     ("up",),
     ("sources",),
+    ("models",),
     ("doctor",),
     ("sandbox",),
     ("dead-letters",),
@@ -193,3 +194,15 @@ def test_planted_bad_rows_are_in_quarantine_and_copies_are_found(demo: Demo) -> 
     arrived = [(copy, of) for copy, of in pairs if copy in documents.index and of in documents.index]
     assert arrived
     assert all(documents["cluster_id"][copy] == documents["cluster_id"][of] for copy, of in arrived)
+
+
+def test_models_are_listed_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    listed = run_command(tmp_path / "home", "models", "--json")
+    assert listed.returncode == 0
+    rows = {row["name"]: row for row in orjson.loads(listed.stdout)}
+    assert {"VADER", "sentiment", "emotion", "irony", "topic"} <= rows.keys()
+    assert all(len(row["content_hash"]) == 64 and row["licence"] and row["metrics"] for row in rows.values())
+    missing = run_command(tmp_path / "home", "models", PIPELINE_SPACY_MODEL="no_such_pipeline")
+    assert missing.returncode == 1
+    assert "no_such_pipeline is not there. Mend PIPELINE_SPACY_MODEL" in " ".join(missing.stderr.split())
+    assert "VADER" in missing.stdout

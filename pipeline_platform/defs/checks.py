@@ -4,6 +4,7 @@ A run over several days reports each day by itself; the overall result decides w
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -50,12 +51,16 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
             more = {"raw records": sum(received.values()), "quarantined": sum(received.values()) - len(frame)}
             if bad := without_survivors(judged, received):
                 more |= _why_rejected(stores.open, table, bad[0])
-        # Without a partition key of its own (a span, even of one day) the run's result belongs to no day.
-        if not context.op_execution_context.has_partition_key:
-            targets = _judged_materializations(context, table, days)
-            for verdict in judged:
-                evaluation = _evaluation(table, verdict, targets.get(verdict.day.isoformat()))
-                context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type] # taken, yet not declared
+        tell_each_day(
+            context,
+            table,
+            CHECK_NAME,
+            {
+                one.day: dg.AssetCheckResult(passed=one.passed, description=_in_words([one]), metadata=_metadata([one]))
+                for one in judged
+            },
+            blocking=True,
+        )
         return dg.AssetCheckResult(
             passed=all(verdict.passed for verdict in judged),
             description=_in_words(judged),
@@ -63,6 +68,34 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
         )
 
     return contract
+
+
+def tell_each_day(
+    context: dg.AssetCheckExecutionContext,
+    table: Table,
+    name: str,
+    results: Mapping[date, dg.AssetCheckResult],
+    *,
+    blocking: bool = False,
+) -> None:
+    """Report each day of a run over several by itself; the result that the check returns then belongs to no day."""
+    # A span, even of one day, has no partition key of its own.
+    if context.op_execution_context.has_partition_key:
+        return
+    targets = _judged_materializations(context, table, list(results))
+    for day, result in results.items():
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=asset_key(table),
+            check_name=name,
+            passed=result.passed,
+            metadata=result.metadata,
+            severity=result.severity,
+            description=result.description,
+            blocking=blocking,
+            partition=day.isoformat(),
+            target_materialization_data=targets.get(day.isoformat()),
+        )
+        context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type] # taken, yet not declared
 
 
 def _why_rejected(stores: Stores, table: Table, day: date) -> dict[str, Any]:
@@ -97,21 +130,6 @@ def _judged_materializations(
         )
         for record in records
     }
-
-
-def _evaluation(
-    table: Table, verdict: Verdict, target: AssetCheckEvaluationTargetMaterializationData | None
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=asset_key(table),
-        check_name=CHECK_NAME,
-        passed=verdict.passed,
-        metadata=_metadata([verdict]),
-        description=_in_words([verdict]),
-        blocking=True,
-        partition=verdict.day.isoformat(),
-        target_materialization_data=target,
-    )
 
 
 def _in_words(judged: list[Verdict]) -> str:

@@ -3,7 +3,9 @@
 Documents have their signatures beside them, and a check of what copies are left.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -12,6 +14,7 @@ from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.dedup.resolve import resolve
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.defs.automation import FOLLOW
+from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily, look_back
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import (
@@ -30,6 +33,10 @@ from pipeline_platform.settings import load_settings
 from pipeline_platform.sources.base import Kind
 from pipeline_platform.sources.registry import all_streams
 
+if TYPE_CHECKING:
+    # Importing it brings Numba.
+    from pipeline_platform.dedup.residual import Residual
+
 
 def _cleaned(kind: Kind) -> list[Table]:
     return [cleaned_table(source, stream) for source, stream in all_streams() if stream.kind == kind]
@@ -37,6 +44,8 @@ def _cleaned(kind: Kind) -> list[Table]:
 
 RESIDUAL_SHARE = 0.01
 """Copies left among canonical documents from which the check fails."""
+
+SHOWN_CLUSTERS = 5
 
 _SIGNED = ["title", "text", "content_hash", "event_date"]
 
@@ -105,6 +114,7 @@ def documents_asset() -> dg.AssetsDefinition:
                 **handover(context, result),
                 "copies": len(copies),
                 "copies by method": counts(methods, "method"),
+                **_clusters(result),
                 **_examples(result, copies),
                 "compared with days before": lookback,
                 **same_name_lineage(table, upstream),
@@ -112,6 +122,25 @@ def documents_asset() -> dg.AssetsDefinition:
         )
 
     return documents
+
+
+def _clusters(documents: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
+    """The largest clusters: how many documents of which sources, and what they say."""
+    sizes = documents.groupby("cluster_id")["document_id"].nunique()
+    largest = sizes[sizes > 1].sort_index().sort_values(ascending=False, kind="stable").head(SHOWN_CLUSTERS)
+    if largest.empty:
+        return {}
+    rows = documents[documents["cluster_id"].isin(largest.index)].sort_values(["is_canonical"], ascending=False)
+    clusters = rows.groupby("cluster_id")
+    shown = pd.DataFrame(
+        {
+            "documents": largest,
+            "sources": clusters["source"].agg(lambda named: ", ".join(sorted(set(named)))),
+            "methods": clusters["method"].agg(lambda named: ", ".join(sorted(set(named) - {"none"}))),
+            "says": clusters[["title", "text"]].first().bfill(axis=1)["title"],
+        }
+    ).loc[largest.index]
+    return {"largest clusters": preview(shown.reset_index())}
 
 
 def _examples(documents: pd.DataFrame, copies: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
@@ -127,6 +156,21 @@ def _examples(documents: pd.DataFrame, copies: pd.DataFrame) -> dict[str, dg.Tab
     columns = ["method", "similarity", "source", "duplicate_of"]
     beside = shown[columns].assign(copy=shown["document_id"].map(words), original=shown["duplicate_of"].map(words))
     return {"copies, some": preview(beside)}
+
+
+def _residual_result(left: Sequence["Residual"]) -> dg.AssetCheckResult:
+    worst = max((found.share for found in left), default=0.0)
+    examples = pd.concat([found.copies for found in left]) if left else pd.DataFrame()
+    return dg.AssetCheckResult(
+        passed=worst < RESIDUAL_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"At most {worst:.2%} of the canonical documents of a day are copies of others.",
+        metadata={
+            "residual share": worst,
+            "residual copies": len(examples),
+            **({"some": preview(examples)} if len(examples) else {}),
+        },
+    )
 
 
 def residual_check() -> dg.AssetChecksDefinition:
@@ -145,19 +189,9 @@ def residual_check() -> dg.AssetChecksDefinition:
         days = asked_days(context)
         columns = ["document_id", "title", "text", "content_hash", "is_canonical", "is_deleted", "event_date"]
         left = residual_copies(stores.open.lake.read(table, days[0], days[-1], columns))
-        share = {str(day): found.share for day, found in left.items()}
-        worst = max(share.values(), default=0.0)
-        examples = pd.concat([found.copies for found in left.values()]) if left else pd.DataFrame()
-        return dg.AssetCheckResult(
-            passed=worst < RESIDUAL_SHARE,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"At most {worst:.2%} of the canonical documents of a day are copies of others.",
-            metadata={
-                "residual share": worst,
-                "residual copies": len(examples),
-                **({"some": preview(examples)} if len(examples) else {}),
-            },
-        )
+        told = {day: _residual_result([left[day]] if day in left else []) for day in days}
+        tell_each_day(context, table, "residual_duplicates", told)
+        return _residual_result(list(left.values()))
 
     return residual_duplicates
 

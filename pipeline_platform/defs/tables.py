@@ -16,7 +16,6 @@ from pipeline_platform.schemas.table import Table
 PREVIEW_ROWS = 5
 QUARANTINE_PREVIEW = ("stream", "record_id", "rule", "reason")
 PREVIEW_CHARACTERS = 80
-BAR_CHARACTERS = 40
 STALE_AFTER = timedelta(hours=36)
 LATE_AFTER = timedelta(hours=12)
 
@@ -125,17 +124,6 @@ def counts(values: Mapping[str, int], label: str) -> dg.TableMetadataValue:
     """A table of counts by `label`, largest first."""
     ordered = sorted(values.items(), key=lambda item: (-item[1], item[0]))
     return _table([{label: name, "rows": int(rows)} for name, rows in ordered])
-
-
-def bars(values: Mapping[str, int]) -> dg.MarkdownMetadataValue:
-    """A bar for each count with its share, in the order given."""
-    total, longest = sum(values.values()), max((len(name) for name in values), default=0)
-    lines = [
-        f"{name:<{longest}} {'█' * round(BAR_CHARACTERS * rows / total):<{BAR_CHARACTERS}} {rows / total:6.1%} {rows:,}"
-        for name, rows in values.items()
-        if total
-    ]
-    return dg.MetadataValue.md("\n".join(["```", *lines, "```"]))
 
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

@@ -3,8 +3,8 @@
 A model that runs has an entry here, whether it ships with the package, comes with a library, or is named by a setting.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version as installed
@@ -15,12 +15,19 @@ from typing import Any
 import orjson
 
 from pipeline_platform import __version__
+from pipeline_platform.enrich.classifier import ONNX_FILES
 from pipeline_platform.enrich.component import UNAVAILABLE
+from pipeline_platform.enrich.fingerprints import content_hash, files_of
 from pipeline_platform.enrich.linear import WEIGHTS
 from pipeline_platform.enrich.topic import FILE, lexicon
 from pipeline_platform.settings import Settings
 
 UNKNOWN = "unknown"
+
+NOT_FETCHED = "not fetched yet"
+"""Version of a model of the hub that the first run will fetch."""
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,56 @@ class Model:
     metrics: str
     content_hash: str
 
+    @property
+    def available(self) -> bool:
+        """Its files are on this machine."""
+        return self.version != UNAVAILABLE
+
+    @property
+    def remedy(self) -> str:
+        """What to do when it is not available."""
+        component = {TRANSFORMER: "sentiment_model", SPACY: "entities"}.get(self.kind, "")
+        return REMEDIES.get(component, SHIPPED_REMEDY)
+
     def as_row(self) -> dict[str, str]:
         """The entry as a row of a table."""
         return asdict(self)
+
+
+TRANSFORMER, SPACY = "transformer for text classification", "spaCy pipeline"
+
+REMEDIES = {
+    "sentiment_model": (
+        "Mend PIPELINE_SENTIMENT_MODEL: a folder or hub model for text classification with an ONNX file, or pip "
+        "install pipeline-platform[models] for torch; then run the days again."
+    ),
+    "entities": (
+        "Mend PIPELINE_SPACY_MODEL: an installed pipeline (python -m spacy download NAME) or its folder; then run the "
+        "days again."
+    ),
+}
+SHIPPED_REMEDY = "Its weights come with the package: install it again, then run the days again."
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A model that gave no values: the component that lacks it, what that says of its version, and what to do."""
+
+    component: str
+    version: str
+    remedy: str
+
+
+def unavailable(model_versions: Iterable[str]) -> list[Missing]:
+    """The models that were not there, from the different `model_versions` of documents."""
+    found = {
+        (component, part.strip())
+        for versions in model_versions
+        for component, version in orjson.loads(versions).items()
+        for part in version.split(";")
+        if part.strip().endswith(UNAVAILABLE)
+    }
+    return [Missing(component, part, REMEDIES.get(component, SHIPPED_REMEDY)) for component, part in sorted(found)]
 
 
 @cache
@@ -118,34 +172,45 @@ def _topic() -> Model:
         origin=f"pipeline-platform {__version__}",
         licence="as the package",
         metrics="not measured: there are no labelled texts for this taxonomy",
-        content_hash=_hash_of((FILE,)),
+        content_hash=content_hash((FILE,)),
     )
 
 
 def _configured(settings: Settings) -> Iterator[Model]:
     for name, kind, needed in (
-        (settings.sentiment_model, "transformer for text classification", "config.json"),
-        (settings.spacy_model, "spaCy pipeline", "meta.json"),
+        (settings.sentiment_model, TRANSFORMER, "config.json"),
+        (settings.spacy_model, SPACY, "meta.json"),
     ):
         if name:
-            yield _named(name, kind, needed)
+            yield _named(name, kind, needed, settings)
 
 
-def _named(name: str, kind: str, needed: str) -> Model:
-    folder = Path(name)
-    if not (folder / needed).is_file():
-        folder = _package_folder(name)
+def _named(name: str, kind: str, needed: str, settings: Settings) -> Model:
+    folder = next(
+        (one for one in (Path(name), _package_folder(name), _hub_folder(name)) if (one / needed).is_file()), Path(name)
+    )
     there = (folder / needed).is_file()
     described: dict[str, Any] = orjson.loads((folder / needed).read_bytes()) if there else {}
+    version = described.get("version") or _commit(folder) or UNKNOWN
+    if kind == TRANSFORMER and not there and HUB_NAME.fullmatch(name) and not Path(name).exists():
+        version = NOT_FETCHED
+    elif not there or (kind == TRANSFORMER and not _runs(folder, settings.sentiment_model_file)):
+        version = UNAVAILABLE
     return Model(
         name=described.get("name") or name,
-        version=described.get("version") or described.get("_commit_hash") or (UNKNOWN if there else UNAVAILABLE),
+        version=version,
         kind=kind,
         origin=described.get("url") or name,
         licence=described.get("license") or UNKNOWN,
         metrics="see its own card; not measured here",
-        content_hash=_hash_of(tuple(sorted(filter(Path.is_file, folder.rglob("*"))))) if there else UNKNOWN,
+        content_hash=content_hash(files_of(folder)) if there else UNKNOWN,
     )
+
+
+def _runs(folder: Path, onnx_file: str | None) -> bool:
+    """Whether there is something to run a transformer with: an ONNX file, or torch."""
+    files = (onnx_file,) if onnx_file else ONNX_FILES
+    return any((folder / file).is_file() for file in files) or (not onnx_file and find_spec("torch") is not None)
 
 
 def _package_folder(name: str) -> Path:
@@ -156,17 +221,23 @@ def _package_folder(name: str) -> Path:
     return next((path.parent for path in sorted(Path(spec.origin).parent.glob("*/meta.json"))), Path(name))
 
 
+def _hub_folder(name: str) -> Path:
+    """Folder in which Hugging Face's cache keeps a model of the hub; the name itself if it keeps none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return Path(name)
+    return Path(found).parent if isinstance(found, str) else Path(name)
+
+
+def _commit(folder: Path) -> str:
+    return folder.name if folder.parent.name == "snapshots" else ""
+
+
 def _package_file(package: str, file: str) -> str:
     spec = find_spec(package)
     found = sorted(Path(spec.origin).parent.rglob(file)) if spec and spec.origin else []
-    return _hash_of((found[0],)) if found else UNKNOWN
-
-
-@cache
-def _hash_of(files: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return content_hash((found[0],)) if found else UNKNOWN

@@ -3,15 +3,15 @@
 Names are matched as written, in capitals or (from five letters) in lower case, the longest first. Which of two cities
 is meant is told by what follows (`Paris, Texas`), else by population, where a country that the text speaks of counts as
 much as twenty times the inhabitants. A name that is also a word or a person's (Nice, Reading, Jordan) needs a
-preposition before it, or its country in the text, and no capitalised neighbour. No network: no provider is asked for
-what the gazetteer does not hold.
+preposition before it, or its country in the text, and no capitalised neighbour. So does a name that a configured
+provider was asked for (`operate/geocoding.py`); nothing here needs the network.
 """
 
 import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ from pipeline_platform.dedup.places import registry
 from pipeline_platform.enrich.cities import CITIES, City
 from pipeline_platform.enrich.countries import COUNTRIES, REGIONS, Land
 from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, without_accents
+from pipeline_platform.enrich.geocoded import GeocodedPlace
 from pipeline_platform.enrich.language import NOT_LANGUAGE
 from pipeline_platform.enrich.names import GIVEN_NAMES
 from pipeline_platform.schemas.columns import text as text_column
@@ -36,6 +37,9 @@ MAX_CHARACTERS = 10_000
 
 UNKNOWN_POPULATION = 1_000_000
 """Of places that settings add: whoever names one means it."""
+
+GEOCODED_POPULATION = 1
+"""Of places that a provider knows: they are meant where no other is of that name."""
 
 CONTEXT = math.log10(20)
 """What a country that the text speaks of adds to the logarithm of a city's population: of two cities with the same
@@ -110,7 +114,18 @@ def gazetteer_cities(places: Iterable[RegisteredPlace]) -> tuple[City, ...]:
     return tuple(cities.values())
 
 
-def _index(cities: Iterable[City]) -> Gazetteer[Name]:
+def with_geocoded(cities: Iterable[City], geocoded: Iterable[GeocodedPlace]) -> tuple[City, ...]:
+    """The cities with those that a provider knows."""
+    more = (City(one.key, one.country, (one.name,), GEOCODED_POPULATION, unsure=True) for one in geocoded)
+    return (*cities, *more)
+
+
+def known_names(settings: Settings) -> frozenset[str]:
+    """Every name that the gazetteer holds, of cities, countries, their parts and their people."""
+    return frozenset(_names(gazetteer_cities(registry(settings.places))))
+
+
+def _names(cities: Iterable[City]) -> dict[str, Name]:
     names: dict[str, Name] = {form: Name(unsure=True) for name in NOT_PLACES for form in (name, name.lower())}
 
     def add(written: str, *, unsure: bool, city: City | None = None, land: Land | None = None) -> None:
@@ -135,7 +150,7 @@ def _index(cities: Iterable[City]) -> Gazetteer[Name]:
     for city in cities:
         for name in city.names:
             add(name, unsure=city.unsure and name == city.names[0], city=city)
-    return Gazetteer(names)
+    return names
 
 
 ABBREVIATIONS: Mapping[str, tuple[Land, ...]] = {
@@ -147,7 +162,7 @@ class Finder:
     """Finds the places of a text in a gazetteer."""
 
     def __init__(self, cities: Iterable[City] = CITIES) -> None:
-        self._names = _index(cities)
+        self._names = Gazetteer(_names(cities))
 
     def find(self, text: str) -> list[Place]:
         """The places of a text, in their order."""
@@ -264,17 +279,20 @@ class Places:
         ),
     }
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, geocoded: Sequence[GeocodedPlace] = ()) -> None:
         self._registered = registry(settings.places)
+        self._geocoded = tuple(geocoded)
         self._finder: Finder | None = None
         # Other places give other values, so they make another version.
         added = hashlib.sha256("".join(place.model_dump_json() for place in settings.places).encode()).hexdigest()[:8]
+        asked = hashlib.sha256("".join(f"{one.name}\0{one.key}\n" for one in geocoded).encode()).hexdigest()[:8]
         self.version = f"gazetteer {VERSION}" + (f", settings {added}" if settings.places else "")
+        self.version += f", {settings.geocoder} {asked}" if geocoded else ""
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The places of each text, and the main one."""
         if self._finder is None:
-            self._finder = Finder(gazetteer_cities(self._registered))
+            self._finder = Finder(with_geocoded(gazetteer_cities(self._registered), self._geocoded))
         words = texts.str.slice(0, MAX_CHARACTERS).str.replace(NOT_LANGUAGE, "\n", regex=True)
         named = np.empty(len(texts), dtype=object)
         main: list[str | None] = []

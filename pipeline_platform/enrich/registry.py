@@ -1,7 +1,7 @@
 """Every enrichment component, in the order they run: add one by one import and one line here."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 import pandera.pandas as pa
@@ -11,6 +11,7 @@ from pipeline_platform.enrich.code import DIGITS, code_digest
 from pipeline_platform.enrich.component import Component
 from pipeline_platform.enrich.emotion import Emotion
 from pipeline_platform.enrich.entities import Entities
+from pipeline_platform.enrich.geocoded import GeocodedPlace
 from pipeline_platform.enrich.keywords import Keywords
 from pipeline_platform.enrich.language import Language
 from pipeline_platform.enrich.places import Places
@@ -34,9 +35,9 @@ COMPONENTS: tuple[type[Component], ...] = (
 )
 
 
-def configured(settings: Settings) -> tuple[Component, ...]:
-    """Every component, configured by `settings`."""
-    return tuple(component(settings) for component in COMPONENTS)
+def configured(settings: Settings, geocoded: Sequence[GeocodedPlace] = ()) -> tuple[Component, ...]:
+    """Every component, configured by `settings`; that of places knows the `geocoded` ones too."""
+    return tuple(Places(settings, geocoded) if component is Places else component(settings) for component in COMPONENTS)
 
 
 def component_columns() -> Mapping[str, pa.Column]:

@@ -1,30 +1,28 @@
 """Sentiment by a Hugging Face text classification model, named by `PIPELINE_SENTIMENT_MODEL`, beside VADER.
 
-Needs the extra `models` (torch). A model that cannot be loaded, or whose labels say nothing about sentiment, leaves
-its column null and says so in the log and in `model_versions`.
+A model that cannot be loaded, or whose labels say nothing about sentiment, leaves its column null and says so in the
+log and in `model_versions`.
 """
 
-import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version as installed
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from pipeline_platform.enrich.classifier import ClassifierUnavailableError, TextClassifier, load_classifier
 from pipeline_platform.enrich.component import NOT_CONFIGURED, UNAVAILABLE
 from pipeline_platform.schemas.columns import between, real
 from pipeline_platform.settings import Settings
 
 log = logging.getLogger(__name__)
 
-BATCH = 8
-"""Texts at a time: on a CPU small batches of texts of like length waste the least work on padding."""
+DIGITS = 4
+"""Digits of a score: in the seventh the texts beside it may have a say."""
 
 NUMBERED = {2: (-1.0, 1.0), 3: (-1.0, 0.0, 1.0)}
 """Meaning of LABEL_0, LABEL_1, … by number of labels, as models that name no labels are trained by convention."""
@@ -55,29 +53,19 @@ def label_values(labels: Sequence[str]) -> dict[str, float]:
         elif name[:3] in ("pos", "neg", "neu"):
             values[label] = {"pos": 1.0, "neg": -1.0, "neu": 0.0}[name[:3]]
         else:
-            raise UnfitModelError(f"its label {label!r} is none of positive, neutral, negative, 1 star to 5 stars")
+            raise UnfitModelError(
+                f"its label {label!r} is none of positive, neutral, negative, 1 star to 5 stars: name a model of "
+                "sentiment, or name its labels so in config.json"
+            )
     return values
 
 
 @cache
-def _load(model: str) -> tuple[Any, Mapping[str, float], str]:
-    import transformers
-
-    classify = transformers.pipeline("text-classification", model=model, top_k=None)
-    config = classify.model.config
-    values = label_values(list((config.id2label or {}).values()))
-    revision = getattr(config, "_commit_hash", None) or _fingerprint(Path(model))
-    return classify, values, f"{model}@{revision} (transformers {installed('transformers')})"
-
-
-def _fingerprint(folder: Path) -> str:
-    """SHA-256 of the files of a model, the first 12 hex digits: it may be trained again in its place."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file():
-            with path.open("rb") as file:
-                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return f"local-{digest.hexdigest()[:12]}"
+def _load(model: str, onnx_file: str | None) -> tuple[TextClassifier, np.ndarray]:
+    """The classifier, and what each of its labels is worth."""
+    classifier = load_classifier(model, onnx_file)
+    values = label_values(classifier.labels)
+    return classifier, np.array([values[label] for label in classifier.labels])
 
 
 class SentimentModel:
@@ -94,26 +82,23 @@ class SentimentModel:
 
     def __init__(self, settings: Settings) -> None:
         self._model = settings.sentiment_model
-        self.version = self._model or NOT_CONFIGURED
+        self._file = settings.sentiment_model_file
+        self.version = " ".join(filter(None, (self._model, self._file))) if self._model else NOT_CONFIGURED
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The score of each text, null for blank texts and without a usable model."""
         scores = np.full(len(texts), np.nan)
         if self._model and len(texts):
+            written = (texts != "").to_numpy(dtype=bool)
             try:
-                classify, values, self.version = _load(self._model)
-            except (ImportError, OSError, ValueError, KeyError, UnfitModelError) as error:
+                classifier, values = _load(self._model, self._file)
+                scores[written] = classifier.probabilities(texts[written].tolist()) @ values
+                self.version = classifier.version
+            except (ImportError, OSError, ClassifierUnavailableError, UnfitModelError) as error:
                 self.version = f"{self._model} {UNAVAILABLE}"
                 log.error(
-                    "PIPELINE_SENTIMENT_MODEL=%s cannot be used, sentiment_model_score stays null: %s. Name a folder "
-                    "or hub model for text classification, and install pipeline-platform[models] for torch.",
+                    "PIPELINE_SENTIMENT_MODEL=%s cannot be used, sentiment_model_score stays null: %s",
                     self._model,
                     error,
                 )
-            else:
-                lengths = texts.str.len().to_numpy(dtype=int)
-                positions = np.argsort(lengths, kind="stable")[(lengths == 0).sum() :]
-                answers = classify(texts.iloc[positions].tolist(), batch_size=BATCH, truncation=True)
-                for position, answer in zip(positions, answers, strict=True):
-                    scores[position] = np.clip(sum(values[one["label"]] * one["score"] for one in answer), -1, 1)
-        return pd.DataFrame({"sentiment_model_score": scores})
+        return pd.DataFrame({"sentiment_model_score": np.round(np.clip(scores, -1, 1), DIGITS)})

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 if TYPE_CHECKING:
+    from pipeline_platform.enrich.models import Model
+
     # Importing Dagster takes a second; commands that only list things do not wait for it.
     from pipeline_platform.launch.main_job import Progress, Report
 
@@ -142,7 +144,8 @@ def _print_summary(report: "Report") -> None:
         out.print(rejected)
     out.print(
         f"checks: {report.checks_passed} passed, {len(report.failed_checks)} failed"
-        f"   quarantined rows: {sum(report.quarantined.values()):,}   seconds: {report.seconds:.1f}"
+        + (f", {len(report.warnings)} warned" if report.warnings else "")
+        + f"   quarantined rows: {sum(report.quarantined.values()):,}   seconds: {report.seconds:.1f}"
     )
 
 
@@ -155,6 +158,8 @@ def _print_problems(report: "Report") -> None:
         complain(f"{step} failed: {words}")
     for path, words in report.failed_checks.items():
         complain(f"{path} broke its contract: {words}")
+    for check, words in report.warnings.items():
+        warn(f"{check}: {words}")
     if report.blocked:
         complain(f"not made because of that: {', '.join(report.blocked)}")
     for letter in report.dead_letters:
@@ -166,6 +171,12 @@ def _print_problems(report: "Report") -> None:
             f"PostgreSQL stopped answering ({report.lost}); what was finished is kept, "
             "run the same command again to go on"
         )
+
+
+def print_models(models: Sequence["Model"]) -> None:
+    """Every model in use, with the first digits of the hash of its content."""
+    rows = [(m.name, m.version, m.kind, m.origin, m.licence, m.metrics, m.content_hash[:12]) for m in models]
+    print_rows("Models", ("name", "version", "kind", "origin", "licence", "metrics", "content hash"), rows)
 
 
 def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:
@@ -180,6 +191,7 @@ def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:
         "changed": report.changed,
         "checks_passed": report.checks_passed,
         "failed_checks": report.failed_checks,
+        "warnings": report.warnings,
         "failed_steps": report.failed_steps,
         "blocked": report.blocked,
         "lost": report.lost,

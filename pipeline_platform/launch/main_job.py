@@ -53,6 +53,7 @@ class Report:
     changed: dict[str, bool] = field(default_factory=dict)
     checks_passed: int = 0
     failed_checks: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
     failed_steps: dict[str, str] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
     skipped_sources: dict[str, str] = field(default_factory=dict)
@@ -313,6 +314,8 @@ class _Watcher:
         path = "/".join(evaluation.asset_key.path)
         if evaluation.passed:
             self.report.checks_passed += 1
+        elif evaluation.severity is dg.AssetCheckSeverity.WARN:
+            self.report.warnings[f"{path} {evaluation.check_name}"] = evaluation.description or "failed"
         else:
             self.report.failed_checks[path] = evaluation.description or "failed"
 

@@ -2,10 +2,11 @@
 
 `dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
 one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
-again, `alerts` has one row per thing the operator had to hear of. Tables are made on first use.
+again, `geocoded` what a provider said of names of places, `alerts` has one row per thing the operator had to hear of.
+Tables are made on first use.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -83,6 +84,17 @@ RECHECKS = sa.Table(
     sa.Column("stream", sa.Text, primary_key=True),
     sa.Column("record_id", sa.Text, primary_key=True),
     sa.Column("checked_at", _Moment, nullable=False),
+)
+GEOCODED = sa.Table(
+    "geocoded",
+    _metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("lat", sa.Double),
+    sa.Column("lon", sa.Double),
+    sa.Column("asked_at", _Moment, nullable=False),
 )
 
 _UPGRADE = "alter table fetches add column if not exists requests integer not null default 0"
@@ -283,6 +295,26 @@ class Warehouse:
             connection.execute(
                 sa.delete(RECHECKS).where(RECHECKS.c.stream == stream, RECHECKS.c.checked_at < forget_before)
             )
+
+    def geocoded(self, provider: str) -> list[dict[str, Any]]:
+        """What a provider said of names: rows of `geocoded`, in which `key` is None where there is no such place."""
+        query = sa.select(GEOCODED).where(GEOCODED.c.provider == provider).order_by(GEOCODED.c.name)
+        with self._begin() as connection:
+            return [
+                {**row, "asked_at": row["asked_at"].astimezone(UTC)} for row in connection.execute(query).mappings()
+            ]
+
+    def keep_geocoded(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep answers, rows of `geocoded`; they take the place of earlier ones."""
+        if not rows:
+            return
+        insert = insert_or_ignore(GEOCODED)
+        update = insert.on_conflict_do_update(
+            index_elements=["provider", "name"],
+            set_={name: insert.excluded[name] for name in ("key", "country", "lat", "lon", "asked_at")},
+        )
+        with self._begin() as connection:
+            connection.execute(update, list(rows))
 
     def alert(self, kind: str, subject: str, message: str) -> bool:
         """Keep an alert; False when the same one (`kind` and `subject`) was raised before."""

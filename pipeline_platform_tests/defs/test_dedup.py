@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from pipeline_platform.defs.dedup import _examples
+from pipeline_platform.defs.dedup import _clusters, _examples
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 
 DAY = date(2026, 11, 22)
@@ -23,3 +23,23 @@ def test_examples_stand_beside_their_originals() -> None:
     shown = [(record.data["duplicate_of"], record.data["copy"], record.data["original"]) for record in told.records]
     assert shown == [("a", "Fair It opens!", "Fair It opens."), ("z", "Gone", "")]
     assert _examples(frame.head(1), frame.head(0)) == {}
+
+
+def test_the_largest_clusters_are_shown_with_what_they_say() -> None:
+    fields = {"source": "town", "title": None, "event_date": DAY, "is_canonical": True, "method": "none"}
+    copy = {"is_canonical": False, "method": "near", "similarity": 0.9}
+    frame = deduplicated_table("documents").frame(
+        [
+            fields | {"document_id": "a", "cluster_id": "a", "text": "Alone."},
+            fields | copy | {"document_id": "c", "cluster_id": "b", "text": "Fair!", "source": "shire"},
+            fields | {"document_id": "b", "cluster_id": "b", "title": "Fair", "text": "It opens."},
+            fields | {"document_id": "d", "cluster_id": "d", "text": "Rain."},
+            *(fields | copy | {"document_id": f"e{n}", "cluster_id": "d", "text": "Rain"} for n in range(2)),
+        ]
+    )
+    (told,) = _clusters(frame).values()
+    assert [tuple(record.data.values()) for record in told.records] == [
+        ("d", "3", "town", "near", "Rain."),
+        ("b", "2", "shire, town", "near", "Fair"),
+    ]
+    assert _clusters(frame.head(1)) == {}

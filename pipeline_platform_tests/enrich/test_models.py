@@ -1,8 +1,8 @@
-import spacy
-
+from pipeline_platform.enrich import fingerprints, models
 from pipeline_platform.enrich.component import UNAVAILABLE
 from pipeline_platform.enrich.linear import WEIGHTS
-from pipeline_platform.enrich.models import UNKNOWN, models_in_use
+from pipeline_platform.enrich.models import NOT_FETCHED, SPACY, TRANSFORMER, UNKNOWN, models_in_use
+from pipeline_platform_tests.tiny_models import tiny_spacy, tiny_transformer
 
 
 def test_every_shipped_model_is_listed_in_full(settings):
@@ -13,20 +13,35 @@ def test_every_shipped_model_is_listed_in_full(settings):
         assert len(model.content_hash) == 64
 
 
+def _configured(settings, **names):
+    listed = models_in_use(settings.model_copy(update={name: str(value) for name, value in names.items()}))
+    return {model.kind: model for model in listed if model.kind in (SPACY, TRANSFORMER)}
+
+
 def test_configured_models_are_listed_by_what_their_folder_says(settings, tmp_path):
-    pipeline = spacy.blank("en")
-    pipeline.meta["name"], pipeline.meta["version"], pipeline.meta["license"] = "small", "1.2.3", "MIT"
-    pipeline.to_disk(tmp_path / "spacy")
-    transformer = tmp_path / "transformer"
-    transformer.mkdir()
-    (transformer / "config.json").write_text("{}")
-    names = {"spacy_model": str(tmp_path / "spacy"), "sentiment_model": str(transformer)}
-    named = {model.kind: model for model in models_in_use(settings.model_copy(update=names))}
-    small = named["spaCy pipeline"]
+    transformer = tiny_transformer(tmp_path / "transformer")
+    named = _configured(settings, spacy_model=tiny_spacy(tmp_path / "spacy"), sentiment_model=transformer)
+    small, other = named[SPACY], named[TRANSFORMER]
     assert (small.name, small.version, small.licence, len(small.content_hash)) == ("small", "1.2.3", "MIT", 64)
-    other = named["transformer for text classification"]
     assert (other.name, other.version, other.licence) == (str(transformer), UNKNOWN, UNKNOWN)
     assert len(other.content_hash) == 64
+    (transformer / "model.onnx").write_bytes(b"trained again")
+    fingerprints._hash_of.cache_clear()
+    assert _configured(settings, sentiment_model=transformer)[TRANSFORMER].content_hash != other.content_hash
+
+
+def test_a_transformer_that_nothing_can_run_is_unavailable(settings, tmp_path, monkeypatch):
+    folder = tiny_transformer(tmp_path / "model", file="onnx/other.onnx")
+    monkeypatch.setattr(models, "find_spec", lambda name: None)
+    unfit = _configured(settings, sentiment_model=folder)[TRANSFORMER]
+    assert (unfit.available, "PIPELINE_SENTIMENT_MODEL" in unfit.remedy) == (False, True)
+    named = _configured(settings, sentiment_model=folder, sentiment_model_file="onnx/other.onnx")
+    assert named[TRANSFORMER].available
+
+
+def test_a_model_of_the_hub_may_have_to_be_fetched(settings):
+    assert _configured(settings, sentiment_model="nobody/has-this")[TRANSFORMER].version == NOT_FETCHED
+    assert _configured(settings, sentiment_model="/no/such/folder")[TRANSFORMER].version == UNAVAILABLE
 
 
 def test_a_model_that_is_not_there_is_listed_as_unavailable(settings):
