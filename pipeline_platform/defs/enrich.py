@@ -24,7 +24,7 @@ from pipeline_platform.enrich.predictions import Predictions
 from pipeline_platform.enrich.registry import code_version, component_columns, configured
 from pipeline_platform.enrich.sentiment import LABELS
 from pipeline_platform.schemas.deduplicated import deduplicated_table
-from pipeline_platform.schemas.enriched import ENRICHED
+from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 from pipeline_platform.settings import load_settings
 
 
@@ -40,8 +40,7 @@ def _reused(earlier: Predictions) -> dict[str, Any]:
 @dg.definitions
 def enrichment() -> dg.Definitions:
     """`enriched/documents`."""
-    (table,) = ENRICHED
-    upstream = deduplicated_table("documents")
+    table, upstream = ENRICHED_DOCUMENTS, deduplicated_table("documents")
     written = [(upstream, "title"), (upstream, "text")]
     columns = component_columns()
 

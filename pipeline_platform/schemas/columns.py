@@ -69,9 +69,9 @@ def stamp(description: str, *checks: pa.Check, nullable: bool = False) -> pa.Col
     return _column(STAMP, description, "UTC", nullable, checks)
 
 
-def day(description: str = "UTC day of the event; the partition.") -> pa.Column:
+def day(description: str = "UTC day of the event; the partition.", *, nullable: bool = False) -> pa.Column:
     """A UTC calendar day."""
-    return _column(DAY, description, "UTC", False, ())
+    return _column(DAY, description, "UTC", nullable, ())
 
 
 def not_blank() -> pa.Check:
