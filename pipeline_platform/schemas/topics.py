@@ -22,7 +22,7 @@ TOPICS = Table(
                 not_blank(),
             ),
             "label": text("The five most telling words.", not_blank()),
-            "words": texts("At most 50 words, most telling first."),
+            "words": texts("At most 200 words, most telling first."),
             "weights": reals(
                 "Probability of each word within the topic; for embeddings its share of class-based TF-IDF."
             ),

@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 WINDOW_DAYS = 7
 """Days whose documents are looked at: every weekday once."""
 
-KEPT_WORDS = 50
+KEPT_WORDS = 200
+"""Words of a topic that are kept. By them 87 % of short texts are about the same topic first as by all 2,000 words; by
+the first 50 it is 62 % (texts of `benchmarks/topics.py`)."""
+
 LABEL_WORDS = 5
 COHERENT_WORDS = 10
 
@@ -172,12 +175,12 @@ def _assigned(documents: pd.DataFrame, topics: pd.DataFrame, model: str | None) 
         except EmbeddingError as error:
             log.error("%s Documents have no topics.", error)
             return DOCUMENT_TOPICS.empty()
-        known: np.ndarray = np.full(len(texts), fill_value=True)
+        known = np.arange(len(texts))
     else:
         weights = _shares(texts, topics)
-        known = (weights > 0).any(axis=1)
+        known = np.flatnonzero(weights.sum(axis=1))
     best = weights.argmax(axis=1)[known]
-    found = documents[known]
+    found = documents.iloc[known]
     return pd.DataFrame(
         {
             "document_id": pd.array(
@@ -195,11 +198,11 @@ def _assigned(documents: pd.DataFrame, topics: pd.DataFrame, model: str | None) 
 
 def _shares(texts: list[str], topics: pd.DataFrame) -> np.ndarray:
     """Shares of topics in texts, by the words that the topics keep; zeros for texts without any of them."""
-    told = topics[["words", "weights"]].to_numpy(dtype=object)
-    vocabulary = sorted({word for words, _ in told for word in words})
-    place = {word: number for number, word in enumerate(vocabulary)}
-    weights = np.zeros((len(told), len(vocabulary)))
-    for row, (words, given) in zip(weights, told, strict=True):
-        row[[place[word] for word in words]] = given
+    told = [
+        dict(zip(words, weights, strict=True)) for words, weights in topics[["words", "weights"]].to_numpy(dtype=object)
+    ]
+    vocabulary = sorted({word for topic in told for word in topic})
     counts = counted(texts, vocabulary)
-    return np.zeros((len(texts), len(told))) if counts is None else lda.shares(counts.counts, weights)
+    if counts is None:
+        return np.zeros((len(texts), len(told)))
+    return lda.shares(counts.counts, lda.probabilities(vocabulary, told))
