@@ -31,7 +31,8 @@ MIN_DOCUMENTS_OF_WORD = 5
 MAX_SHARE_OF_WORD = 0.25
 """A word in more documents than this says nothing about what sets them apart."""
 
-WORD = r"(?u)\b[^\W\d_]{2}\w*\b"
+WORD = r"(?u)\b[^\W\d_]{2}\w{0,28}\b"
+"""Longer words are keys, hashes or a stuck keyboard, as for keywords."""
 
 DOCUMENT_COLUMNS = ("document_id", "title", "text", "language", "is_canonical", "is_deleted", "event_date")
 """Columns of `enriched/documents` that this room reads."""

@@ -92,8 +92,9 @@ def embed(texts: Sequence[str], model: str) -> np.ndarray:
             for begin in range(0, len(order), BATCH)
         ]
     except Exception as error:  # tokenizers and runtimes raise classes of their own for broken files
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
         raise EmbeddingError(
-            f"PIPELINE_TOPIC_MODEL={model} cannot be used: {error}. Name a folder with a tokenizer and model.onnx, or "
+            f"PIPELINE_TOPIC_MODEL={model} cannot be used: {reason}. Name a folder with a tokenizer and model.onnx, or "
             "install pipeline-platform[models] for torch."
         ) from error
     if not parts:

@@ -62,7 +62,10 @@ def _started(words: Words, topics: int, known: Sequence[Known]) -> "LatentDirich
             totals = self.components_.sum(axis=1, keepdims=True)
             self.exp_dirichlet_component_ = np.exp(psi(self.components_) - psi(totals))
 
-    start = probabilities(words.vocabulary.tolist(), [one.weights for one in known]) * words.counts.sum() / topics + 1 / topics
+    start = (
+        probabilities(words.vocabulary.tolist(), [one.weights for one in known]) * words.counts.sum() / topics
+        + 1 / topics
+    )
     return Started(
         topics,
         learning_method="online",

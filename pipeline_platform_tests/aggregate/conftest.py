@@ -15,7 +15,13 @@ from pipeline_platform.schemas.kinds import KINDS
 
 TABLES = {table.path: table for table in (*AGGREGATED, *ENRICHED, *(deduplicated_table(kind) for kind in KINDS))}
 USUAL: dict[str, dict[str, Any]] = {
-    "enriched/documents": {"source": "reddit", "is_deleted": False, "is_canonical": True, "entities": [], "keywords": []},
+    "enriched/documents": {
+        "source": "reddit",
+        "is_deleted": False,
+        "is_canonical": True,
+        "entities": [],
+        "keywords": [],
+    },
     "enriched/topics": {"words": [], "weights": [], "documents": 1, "method": "lda"},
     "deduplicated/documents": {"source": "reddit", "stream": "reddit_posts", "is_canonical": True},
     "deduplicated/market_bars": {
