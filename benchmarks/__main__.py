@@ -21,6 +21,7 @@ from benchmarks import (
     predictions,
     soak,
     text_path,
+    topics,
     vader,
     validation,
 )
@@ -48,6 +49,7 @@ BENCHMARKS = {
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
+    "topics": Benchmark(topics.run, topics.SCALE, "documents a week", 3),
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),

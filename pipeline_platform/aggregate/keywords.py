@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pipeline_platform.aggregate.frames import on_days, shaped
 from pipeline_platform.aggregate.text import SUMS, measured, with_means
 from pipeline_platform.schemas.aggregated.topics import KEYWORD_DAILY
+from pipeline_platform.schemas.columns import days_of
 
 CORPUS_DAYS = 14
 """Days before a day that its keywords are held against: every weekday twice."""
@@ -43,7 +44,7 @@ def keyword_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame
         Rows of `aggregated/keyword_daily`.
     """
     rows = documents[~documents["is_deleted"].to_numpy(dtype=bool)]
-    corpus = _Corpus(rows[rows["is_canonical"].to_numpy(dtype=bool)])
+    corpus = _Corpus(rows.loc[rows["is_canonical"].to_numpy(dtype=bool), ["event_date", "keywords"]])
     parts = [_with_measures(corpus.best(day), of_day) for day, of_day in _by_day(on_days(rows, days))]
     found = [part for part in parts if len(part)]
     return shaped(KEYWORD_DAILY, with_means(pd.concat(found, ignore_index=True))) if found else KEYWORD_DAILY.empty()
@@ -51,7 +52,7 @@ def keyword_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame
 
 def _by_day(rows: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:
     """The rows of each day there is, in order of the days."""
-    dates = rows["event_date"].to_numpy(dtype="datetime64[D]")
+    dates = days_of(rows["event_date"])
     order = np.argsort(dates, kind="stable")
     different, begins = np.unique(dates[order], return_index=True)
     for day, places in zip(different, np.split(order, begins[1:]), strict=False):

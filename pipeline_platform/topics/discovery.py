@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_platform.schemas.columns import days_of
 from pipeline_platform.schemas.topics import DOCUMENT_TOPICS, EMBEDDING, LDA, TOPICS
 from pipeline_platform.topics import embedding, lda
 from pipeline_platform.topics.corpus import coherence, counted, readable, sample, texts_of
@@ -55,7 +56,7 @@ def discovered(
     found = earlier[list(TOPICS.columns)]
     made = []
     rows = readable(documents)
-    dates = rows["event_date"].to_numpy(dtype="datetime64[D]")
+    dates = days_of(rows["event_date"])
     for day in sorted(days):
         inside = (dates > np.datetime64(day - timedelta(days=WINDOW_DAYS))) & (dates <= np.datetime64(day))
         try:
@@ -111,7 +112,7 @@ def _known(day: date, topics: pd.DataFrame, method: str) -> list[Known]:
 
     Of the same method, as the weights of another mean something else.
     """
-    dates = topics["event_date"].to_numpy(dtype="datetime64[D]")
+    dates = days_of(topics["event_date"])
     recent = (dates >= np.datetime64(day - timedelta(days=MEMORY_DAYS))) & (dates < np.datetime64(day))
     rows = topics[recent & (topics["method"] == method).to_numpy(dtype=bool)]
     ordered = rows.sort_values(["event_date", "documents", "topic_id"], ascending=[False, False, True], kind="stable")

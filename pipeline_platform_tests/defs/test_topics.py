@@ -40,7 +40,7 @@ def test_a_span_is_worked_through_in_order_and_again_changes_nothing(
 ) -> None:
     told = run(definitions, instance, FIRST, LAST)
     topics = stores.lake.read(TOPICS)
-    per_day = topics.groupby("event_date")["topic_id"].agg(set)
+    per_day = {day: set(rows["topic_id"]) for day, rows in topics.groupby("event_date")}
     assert per_day[FIRST] == per_day[LAST]
     assert told["new topics"] == len(per_day[FIRST])
     assert "scikit-learn" in str(told["model"])
