@@ -1,4 +1,4 @@
-"""Discovered topics and keywords: how well topics agree with known classes, how long their ids last, and how fast it is.
+"""Discovered topics and keywords: how well topics agree with known classes, how long ids last, and how fast it is.
 
 Classes are where texts of `../shared/corpora` are from (restaurant and film reviews, science, Reddit, tweets; training
 splits), and the subjects of the sandbox's posts. Agreement is normalised mutual information: 0 by chance, 1 the same.

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from sklearn.decomposition import LatentDirichletAllocation
 
-PASSES = 5
-BATCH = 512
+PASSES = 10
+BATCH = 2048
+"""Texts between two corrections of the topics. On short texts few great steps find better topics than many small ones:
+agreement with the origins of texts in `benchmarks/topics.py` is 0.26 against 0.12 for batches of 128."""
+
 SETTLED = 0.01
 """Change of a text's topics at which they count as settled; scikit-learn's 0.001 takes twice as long for the same."""
 
