@@ -13,8 +13,8 @@ MEMORY_DAYS = 7
 """Days before a day whose topics can go on: one that pauses for less keeps its id."""
 
 MIN_SIMILARITY = 0.6
-"""Cosine below which a topic is a new one. Topics of one day reach 0.56 with each other, and those that last 0.9 with
-themselves on the next (`benchmarks/topics.py`)."""
+"""Cosine below which a topic is a new one. Two topics of one day reach 0.52 with each other, and one that lasts 0.99
+with itself on the next (`benchmarks/topics.py`)."""
 
 NAMING_WORDS = 3
 

@@ -38,7 +38,7 @@ def fit(words: Words, topics: int, known: Sequence[Known] = ()) -> Fit:
         words: counts of the words of the texts.
         topics: how many to look for.
         known: topics that the search starts from, as far as there are; the rest starts from chance. Without them two
-            fits of nearly the same texts agree on two thirds of their topics (`benchmarks/topics.py`).
+            fits of nearly the same texts agree on four fifths of their topics at best (`benchmarks/topics.py`).
     """
     model = _started(words, topics, known[:topics])
     first = model.fit_transform(words.counts).argmax(axis=1)
