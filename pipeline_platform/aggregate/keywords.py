@@ -1,7 +1,7 @@
 """Keywords by day: what documents were about that those of the weeks before were not.
 
 What is counted are the phrases in `keywords` of `enriched/documents`. They are there already, know the stop words of
-thirty languages, and tell more than single words; splitting every text again would take ten times as long.
+thirty languages, and tell more than single words; no text is split again.
 
 The score is TF-IDF as scikit-learn's `TfidfTransformer(sublinear_tf=True, smooth_idf=True)` has it, with the day as the
 document: (1 + ln d) (ln((1 + n) / (1 + f)) + 1). The corpus of n documents, f of them with the keyword, is that of the
@@ -26,7 +26,7 @@ CORPUS_DAYS = 14
 """Days before a day that its keywords are held against: every weekday twice."""
 
 MAX_KEYWORDS = 200
-"""Keywords of a day: what a person looks through, and of the demo's days about all that occur twice."""
+"""Keywords of a day: what a person looks through, the best third of those that occur twice on a day of the demo."""
 
 MIN_DOCUMENTS = 2
 """Canonical documents of a day that a keyword needs: most phrases occur once and never again."""

@@ -172,6 +172,8 @@ def _assigned(documents: pd.DataFrame, topics: pd.DataFrame, model: str | None) 
     weights: np.ndarray
     if topics["centroid"].notna().all():
         try:
+            if not topics["model"].str.startswith(f"{model} (").all():
+                raise EmbeddingError(f"These topics are of another model than {model}: run enriched/topics again.")
             weights = embed(texts, model or "") @ np.array(topics["centroid"].tolist()).T
         except EmbeddingError as error:
             log.error("%s Documents have no topics.", error)

@@ -167,6 +167,14 @@ def test_topics_of_one_method_do_not_go_on_in_another(embedding_model):
     assert after["matched_day"].isna().all()
 
 
+def test_documents_are_not_held_against_topics_of_another_model(embedding_model, tmp_path, caplog):
+    topics = found([day_of(0)], themed(1), model=str(embedding_model))
+    for other in (None, str(tmp_path)):
+        assert held(DOCUMENT_TOPICS, assigned([day_of(0)], themed(1), topics, other)).empty
+        assert "run enriched/topics again" in caplog.text
+        caplog.clear()
+
+
 def test_a_model_that_cannot_be_used_leaves_no_topics_and_says_so(tmp_path, caplog):
     with caplog.at_level(logging.ERROR):
         assert found([day_of(0)], themed(1), model=str(tmp_path)).empty
