@@ -22,6 +22,7 @@ from benchmarks import (
     sentiment_model,
     soak,
     text_path,
+    topics,
     vader,
     validation,
 )
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
+    "topics": Benchmark(topics.run, topics.SCALE, "documents a week", 3),
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
     "sentiment_model": Benchmark(sentiment_model.run, sentiment_model.SCALE, "texts", 3),

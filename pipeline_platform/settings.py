@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         description="Macro recall of that model on tweets labelled negative, neutral, positive: its weight beside "
         "VADER (0.61). Models of BERT's size reach 0.7 on TweetEval.",
     )
+    topic_model: str | None = Field(
+        None,
+        description="Hugging Face model (hub name, or folder with `model.onnx` or weights for torch) whose vectors of "
+        "texts discovered topics are made of; without one they are made of word counts (LDA).",
+    )
     spacy_model: str | None = Field(None, description="Installed spaCy pipeline to find entities with.")
     label_drift_tolerance: float = Field(
         0.05,

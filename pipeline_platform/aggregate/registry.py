@@ -13,9 +13,11 @@ import pandas as pd
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
+from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
+from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
 from pipeline_platform.aggregate.weather import weather_daily
 
@@ -49,12 +51,14 @@ class Aggregate:
         table: path of the table, in `schemas/aggregated`.
         inputs: input per parameter of `compute`.
         compute: `(days, **frames) -> rows of the table for days`.
+        shown: column by which the preview in Dagster is ordered, greatest first; the order of the table without it.
         version: changes whenever the same inputs give other rows.
     """
 
     table: str
     inputs: Mapping[str, Input]
     compute: Callable[..., pd.DataFrame]
+    shown: str | None = None
     version: str = "1"
 
 
@@ -73,6 +77,8 @@ DOCUMENT_COLUMNS = (
     "event_date",
 )
 
+MEASURED_COLUMNS = tuple(name for name in DOCUMENT_COLUMNS if name not in ("created_at", "entities"))
+
 AGGREGATES: tuple[Aggregate, ...] = (
     Aggregate(
         "aggregated/sentiment_hourly",
@@ -83,6 +89,22 @@ AGGREGATES: tuple[Aggregate, ...] = (
         "aggregated/entity_daily",
         {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
         entity_daily,
+    ),
+    Aggregate(
+        "aggregated/topic_daily",
+        {
+            "documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "topic", "emotion")),
+            "assignments": Input("enriched/document_topics"),
+            "topics": Input("enriched/topics", columns=("topic_id", "label", "event_date")),
+        },
+        topic_daily,
+        shown="documents",
+    ),
+    Aggregate(
+        "aggregated/keyword_daily",
+        {"documents": Input("enriched/documents", days_before=CORPUS_DAYS, columns=(*MEASURED_COLUMNS, "keywords"))},
+        keyword_daily,
+        shown="tf_idf",
     ),
     Aggregate(
         "aggregated/source_daily",

@@ -57,7 +57,8 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
         days = asked_days(context)
         frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
         result = aggregate.compute(days, **frames)[table.columns]
-        return dg.Output(result, metadata=handover(context, result))
+        shown = result.sort_values(aggregate.shown, ascending=False, kind="stable") if aggregate.shown else result
+        return dg.Output(result, metadata=handover(context, shown))
 
     return aggregated
 

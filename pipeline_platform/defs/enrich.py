@@ -28,7 +28,7 @@ from pipeline_platform.enrich.registry import code_version, component_columns, c
 from pipeline_platform.enrich.sentiment import LABELS
 from pipeline_platform.operate.geocoding import Geocoding, geocode
 from pipeline_platform.schemas.deduplicated import deduplicated_table
-from pipeline_platform.schemas.enriched import ENRICHED
+from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 from pipeline_platform.settings import load_settings
 
 TOP_ENTITIES = 15
@@ -76,8 +76,7 @@ def _found(documents: pd.DataFrame) -> Mapping[str, dg.MetadataValue]:
 @dg.definitions
 def enrichment() -> dg.Definitions:
     """`enriched/documents`."""
-    (table,) = ENRICHED
-    upstream = deduplicated_table("documents")
+    table, upstream = ENRICHED_DOCUMENTS, deduplicated_table("documents")
     written = [(upstream, "title"), (upstream, "text")]
     columns = component_columns()
 

@@ -22,6 +22,11 @@ def look_back(days: int) -> dg.TimeWindowPartitionMapping:
     return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)
 
 
+def before(days: int) -> dg.TimeWindowPartitionMapping:
+    """A day needs the days before it and not itself, as far as there are any; also of its own table."""
+    return dg.TimeWindowPartitionMapping(start_offset=-days, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+
+
 def asked_days(context: Any) -> list[date]:
     """The days a run was asked for, in order (asset or check context)."""
     return [date.fromisoformat(key) for key in context.partition_keys]

@@ -7,6 +7,7 @@ check with a name; the name is what quarantine, check metadata and documentation
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow as arrow
@@ -69,9 +70,14 @@ def stamp(description: str, *checks: pa.Check, nullable: bool = False) -> pa.Col
     return _column(STAMP, description, "UTC", nullable, checks)
 
 
-def day(description: str = "UTC day of the event; the partition.") -> pa.Column:
+def day(description: str = "UTC day of the event; the partition.", *, nullable: bool = False) -> pa.Column:
     """A UTC calendar day."""
-    return _column(DAY, description, "UTC", False, ())
+    return _column(DAY, description, "UTC", nullable, ())
+
+
+def days_of(column: pd.Series) -> np.ndarray:
+    """A column of days as `datetime64[D]`, without an object for each (pandas makes one)."""
+    return arrow.array(column, arrow.date32()).cast(arrow.int32()).to_numpy(zero_copy_only=False).astype("M8[D]")
 
 
 def not_blank() -> pa.Check:

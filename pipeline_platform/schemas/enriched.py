@@ -1,10 +1,11 @@
-"""Tables of the layer `enriched`: documents with what the components found in them."""
+"""Tables of the layer `enriched`: documents with what the components found in them, and topics found among them."""
 
 from pipeline_platform.enrich.registry import component_columns
 from pipeline_platform.schemas.columns import not_blank, text
 from pipeline_platform.schemas.deduplicated import CLUSTER_RULES, DEDUPLICATED_DOCUMENTS
 from pipeline_platform.schemas.kinds import DOCUMENT_RULES
 from pipeline_platform.schemas.table import Table, schema_of
+from pipeline_platform.schemas.topics import DISCOVERED_TOPICS
 
 ENRICHED_DOCUMENTS = Table(
     layer="enriched",
@@ -29,4 +30,4 @@ ENRICHED_DOCUMENTS = Table(
     tags={"domain": "text"},
 )
 
-ENRICHED: tuple[Table, ...] = (ENRICHED_DOCUMENTS,)
+ENRICHED: tuple[Table, ...] = (ENRICHED_DOCUMENTS, *DISCOVERED_TOPICS)

@@ -10,14 +10,19 @@ from pipeline_platform.aggregate.sources import fetch_log
 from pipeline_platform.schemas.aggregated import AGGREGATED
 from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
 from pipeline_platform.schemas.deduplicated import deduplicated_table
-from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
+from pipeline_platform.schemas.enriched import ENRICHED
 from pipeline_platform.schemas.kinds import KINDS
 
-TABLES = {
-    table.path: table for table in (*AGGREGATED, ENRICHED_DOCUMENTS, *(deduplicated_table(kind) for kind in KINDS))
-}
+TABLES = {table.path: table for table in (*AGGREGATED, *ENRICHED, *(deduplicated_table(kind) for kind in KINDS))}
 USUAL: dict[str, dict[str, Any]] = {
-    "enriched/documents": {"source": "reddit", "is_deleted": False, "is_canonical": True, "entities": []},
+    "enriched/documents": {
+        "source": "reddit",
+        "is_deleted": False,
+        "is_canonical": True,
+        "entities": [],
+        "keywords": [],
+    },
+    "enriched/topics": {"words": [], "weights": [], "documents": 1, "method": "lda"},
     "deduplicated/documents": {"source": "reddit", "stream": "reddit_posts", "is_canonical": True},
     "deduplicated/market_bars": {
         "source": "coingecko",

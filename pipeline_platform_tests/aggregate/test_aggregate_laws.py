@@ -58,6 +58,15 @@ ROWS = {
         score=st.none() | st.integers(-5, 50),
         replies=st.none() | st.integers(0, 5),
         entities=st.lists(st.sampled_from(["COIN:bitcoin", "ORG:x", "MENTION:y"]), unique=True),
+        keywords=st.lists(st.sampled_from(["rate cut", "storm", "new release", "goal"]), unique=True),
+        topic=st.sampled_from(["weather", "sports", "other", None]),
+        emotion=st.sampled_from(["joy", "anger", None]),
+    ),
+    "enriched/topics": st.just(
+        [dated({"hour": 24 * day, "topic_id": f"2026-11-01:{one}", "label": one}) for day in range(20) for one in "ab"]
+    ),
+    "enriched/document_topics": several(
+        topic_id=st.sampled_from(["2026-11-01:a", "2026-11-01:b"]), weight=st.floats(0, 1)
     ),
     "deduplicated/market_bars": several(
         symbol=st.sampled_from(["bitcoin", "ethereum"]),
@@ -131,9 +140,15 @@ def busy(seed):
             "sentiment_label": random.choice(["positive", "negative"]),
             "score": random.randrange(50),
             "entities": ["COIN:bitcoin"] if n < 20 or random.random() < 0.3 else [],
+            "keywords": random.sample(["rate cut", "storm", "new release", "goal"], 2),
+            "topic": random.choice(["weather", "sports", None]),
+            "emotion": random.choice(["joy", "anger", None]),
         }
         for n in range(500)
     ]
+    topics = [{"hour": 24 * day, "topic_id": "2026-11-01:a", "label": "a"} for day in range(20)]
+    # Rows of one number have one id.
+    assigned = [{"hour": one["hour"], "topic_id": "2026-11-01:a", "weight": 0.5} for one in texts]
     bars = [
         {"hour": 24 * day + 5, "close": (100 + random.random()) * (2 if day == move else 1), "volume": 1.0}
         for day in range(20)
@@ -152,7 +167,7 @@ def busy(seed):
         }
         for _ in range(80)
     ]
-    given = dict(zip(ROWS, (texts, bars, weather, stars, events), strict=True))
+    given = dict(zip(ROWS, (texts, topics, assigned, bars, weather, stars, events), strict=True))
     made = {path: [dated(row) for row in some] for path, some in given.items()}
     made["deduplicated/repo_events"] = [closed(row) for row in made["deduplicated/repo_events"]]
     return made
