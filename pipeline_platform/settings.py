@@ -66,6 +66,12 @@ class Settings(BaseSettings):
         "VADER (0.61). Models of BERT's size reach 0.7 on TweetEval.",
     )
     spacy_model: str | None = Field(None, description="Installed spaCy pipeline to find entities with.")
+    forecast_series_at_most: int = Field(
+        1000, ge=0, description="Series that are forecast for a day, those with most history; about 0.1 s each."
+    )
+    forecast_with_prophet: bool = Field(
+        False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
+    )
 
     @field_validator("places", "symbols")
     @classmethod

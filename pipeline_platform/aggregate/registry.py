@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
+from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
@@ -48,14 +49,17 @@ class Aggregate:
     Attributes:
         table: path of the table, in `schemas/aggregated`.
         inputs: input per parameter of `compute`.
-        compute: `(days, **frames) -> rows of the table for days`.
+        compute: `(days, **frames, **options) -> rows of the table for days`. What `attrs["notes"]` hold, by label, is
+            shown beside the rows.
         version: changes whenever the same inputs give other rows.
+        options: settings of the platform that `compute` takes under their names.
     """
 
     table: str
     inputs: Mapping[str, Input]
     compute: Callable[..., pd.DataFrame]
     version: str = "1"
+    options: tuple[str, ...] = ()
 
 
 DOCUMENT_COLUMNS = (
@@ -138,5 +142,35 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "market": Input("aggregated/market_daily", days_before=RULES.return_days),
         },
         trend_signals,
+    ),
+    Aggregate(
+        "aggregated/forecasts",
+        {
+            "hours": Input(
+                "aggregated/sentiment_hourly",
+                days_before=HISTORY_DAYS - 1,
+                columns=(
+                    "hour",
+                    "source",
+                    "channel",
+                    "canonical_documents",
+                    "scored_documents",
+                    "mean_sentiment",
+                    "event_date",
+                ),
+            ),
+            "market": Input(
+                "aggregated/market_daily",
+                days_before=HISTORY_DAYS - 1,
+                columns=("source", "symbol", "currency", "close", "event_date"),
+            ),
+            "weather": Input(
+                "aggregated/weather_daily",
+                days_before=HISTORY_DAYS - 1,
+                columns=("source", "place", "temperature_mean_c", "event_date"),
+            ),
+        },
+        forecasts,
+        options=("forecast_series_at_most", "forecast_with_prophet"),
     ),
 )

@@ -14,6 +14,7 @@ from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import asset_arguments, asset_key, frame_type, handover
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.table import Table
+from pipeline_platform.settings import load_settings
 from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.stores import Stores
 
@@ -44,7 +45,9 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
         for one in aggregate.inputs.values()
         for upstream in _tables_of(one)
     ]
-    version = f"{asset_arguments(table)['code_version']}-{aggregate.version}"
+    settings = load_settings()
+    options = {name: getattr(settings, name) for name in aggregate.options}
+    version = "-".join([asset_arguments(table)["code_version"], aggregate.version, *map(str, options.values())])
 
     @dg.asset(
         **{**asset_arguments(table), "code_version": version},
@@ -56,8 +59,8 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
-        result = aggregate.compute(days, **frames)[table.columns]
-        return dg.Output(result, metadata=handover(context, result))
+        result = aggregate.compute(days, **frames, **options)[table.columns]
+        return dg.Output(result, metadata=handover(context, result, **result.attrs.pop("notes", {})))
 
     return aggregated
 

@@ -2,6 +2,7 @@
 
 from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
+from pipeline_platform.schemas.aggregated.forecasts import FORECASTS
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 from pipeline_platform.schemas.aggregated.sources import SOURCE_AGREEMENT, SOURCE_DAILY
 from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
@@ -19,4 +20,5 @@ AGGREGATED: tuple[Table, ...] = (
     CROSS_DOMAIN_DAILY,
     SOURCE_AGREEMENT,
     TREND_SIGNALS,
+    FORECASTS,
 )
