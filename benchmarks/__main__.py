@@ -21,6 +21,7 @@ from benchmarks import (
     predictions,
     soak,
     text_path,
+    trends,
     vader,
     validation,
 )
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
+    "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -14,10 +14,12 @@ from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
+from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
 from pipeline_platform.aggregate.trends import RULES, trend_signals
+from pipeline_platform.aggregate.volume_trends import volume_trends
 from pipeline_platform.aggregate.weather import weather_daily
 
 FETCHES = "fetches"
@@ -136,12 +138,29 @@ AGGREGATES: tuple[Aggregate, ...] = (
         source_agreement,
     ),
     Aggregate(
+        "aggregated/volume_trends",
+        {"hourly": Input("aggregated/sentiment_hourly", days_before=BEFORE_DAYS, columns=HOURLY_COLUMNS)},
+        volume_trends,
+    ),
+    Aggregate(
         "aggregated/trend_signals",
         {
-            "documents": Input("enriched/documents", days_before=RULES.volume_days, columns=DOCUMENT_COLUMNS),
+            "documents": Input("enriched/documents", columns=(*DOCUMENT_COLUMNS, "topic")),
+            "hourly": Input("aggregated/sentiment_hourly", days_before=BEFORE_DAYS, columns=HOURLY_COLUMNS),
+            "entities": Input(
+                "aggregated/entity_daily",
+                days_before=BEFORE_DAYS,
+                columns=("entity_type", "entity", "canonical_documents", "event_date"),
+            ),
+            "topics": Input(
+                "enriched/documents",
+                days_before=BEFORE_DAYS,
+                columns=("topic", "is_canonical", "is_deleted", "event_date"),
+            ),
             "market": Input("aggregated/market_daily", days_before=RULES.return_days),
         },
         trend_signals,
+        version="2",
     ),
     Aggregate(
         "aggregated/forecasts",
@@ -149,15 +168,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "hours": Input(
                 "aggregated/sentiment_hourly",
                 days_before=HISTORY_DAYS - 1,
-                columns=(
-                    "hour",
-                    "source",
-                    "channel",
-                    "canonical_documents",
-                    "scored_documents",
-                    "mean_sentiment",
-                    "event_date",
-                ),
+                columns=HOURLY_COLUMNS,
             ),
             "market": Input(
                 "aggregated/market_daily",

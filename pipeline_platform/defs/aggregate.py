@@ -40,11 +40,13 @@ def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
 def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     """The asset of one aggregate."""
     table = tables()[aggregate.table]
-    deps = [
-        dg.AssetDep(asset_key(upstream), partition_mapping=look_back(one.days_before) if one.days_before else None)
-        for one in aggregate.inputs.values()
-        for upstream in _tables_of(one)
-    ]
+    # A table may be read twice, with other columns over other days: the longer span is the dependency.
+    spans: dict[dg.AssetKey, int] = {}
+    for one in aggregate.inputs.values():
+        for upstream in _tables_of(one):
+            key = asset_key(upstream)
+            spans[key] = max(spans.get(key, 0), one.days_before)
+    deps = [dg.AssetDep(key, partition_mapping=look_back(days) if days else None) for key, days in spans.items()]
     settings = load_settings()
     options = {name: getattr(settings, name) for name in aggregate.options}
     version = "-".join([asset_arguments(table)["code_version"], aggregate.version, *map(str, options.values())])
