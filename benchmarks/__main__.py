@@ -13,6 +13,7 @@ from benchmarks import (
     definitions_load,
     enrichment,
     extraction,
+    forecasts,
     http_client,
     ingest,
     lake,
@@ -51,6 +52,7 @@ BENCHMARKS = {
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
+    "forecasts": Benchmark(forecasts.run, forecasts.SCALE, "series", 1),
     "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
