@@ -27,6 +27,9 @@ PRECEDING = -np.arange(1, HOURS_A_WEEK + 1)
 ALIKE = ((SAME_WEEKDAY, 9), (SAME_HOUR, 9), (PRECEDING, 24))
 """Hours compared with, relative to an hour, and how many of them must be known, in the order of `BASELINES`."""
 
+ENOUGH_HOURS = 72
+"""With so many hours before the day, all of them tell the dispersion, else those that are compared with."""
+
 FENCE = 3.0
 """Interquartile ranges above the upper quartile from which a value is far out (Tukey 1977)."""
 
@@ -80,7 +83,7 @@ class Usual:
         median, spread: median and 1.4826 MAD of the hours compared with.
         fence: the upper quartile and three interquartile ranges.
         documents: documents in these hours, those far out counted up to a fence.
-        dispersion: how many times more they vary than Poisson counts.
+        dispersion: how many times more the hours of the subject vary than Poisson counts.
         size: how many hours they are.
         kind: number of the baseline in `BASELINES`, -1 for none.
     """
@@ -144,7 +147,18 @@ def usual(hours: Hours) -> Usual:
                 column[chosen, hour] = told[name]
             size[chosen, hour] = known[chosen]
             kind[chosen, hour] = number
+    longer = hours.first <= BEFORE - ENOUGH_HOURS
+    parts["dispersion"][longer] = _dispersion(hours.counts[longer, :BEFORE])[:, None]
     return Usual(**parts, size=size, kind=kind)
+
+
+def _dispersion(counts: np.ndarray) -> np.ndarray:
+    """Dispersion around the mean of the hour of the day: a dozen hours tell too little of it."""
+    by_day = counts.reshape(len(counts), -1, HOURS_A_DAY)
+    known = np.isfinite(by_day)
+    means = np.nansum(by_day, axis=1) / np.maximum(known.sum(axis=1), 1)
+    expected = np.broadcast_to(means[:, None, :], by_day.shape).reshape(counts.shape)
+    return dispersion(counts, expected, parameters=HOURS_A_DAY)
 
 
 def _summary(values: np.ndarray) -> dict[str, np.ndarray]:

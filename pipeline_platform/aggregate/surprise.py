@@ -30,9 +30,10 @@ def dispersion(counts: np.ndarray, expected: np.ndarray, parameters: int = 1) ->
 def excess_probability(count: ArrayLike, past: ArrayLike, share: ArrayLike, spread: ArrayLike) -> np.ndarray:
     """Probability of at least `count` events now, if they come at the rate of the past.
 
-    Given all events, each falls into the present with probability `share` (the conditional test of two Poisson rates,
-    Przyborowski & Wilenski 1940; one event is added to the past, so that what was never seen is not impossible).
-    Counts that vary more than Poisson counts are divided by their dispersion (quasi-Poisson).
+    Without dispersion this is the conditional test of two Poisson rates (Przyborowski & Wilenski 1940): given all
+    events, each falls into the present with probability `share`. Counts that vary more than Poisson counts are
+    negative binomial with the same mean and that much more variance. One event is added to the past, so that what was
+    never seen is not impossible.
 
     Args:
         count: events now.
@@ -45,13 +46,19 @@ def excess_probability(count: ArrayLike, past: ArrayLike, share: ArrayLike, spre
     given = (np.asarray(one, dtype="float64") for one in (count, past, share, spread))
     now, before, part, wide = np.broadcast_arrays(*given)
     some = now > 0
+    longer = part[some] / (1 - part[some])
+    variance = wide[some] * (1 + longer)
+    size = (before[some] + 1) * longer / (variance - 1)
     told = np.ones(now.shape)
-    told[some] = betainc(now[some] / wide[some], before[some] / wide[some] + 1, part[some])
+    told[some] = betainc(now[some], size, 1 - 1 / variance)
     return told
 
 
 def silence_probability(past: ArrayLike, share: ArrayLike, spread: ArrayLike) -> np.ndarray:
-    """Probability of no event now, if they come at the rate of the past; arguments as of `excess_probability`."""
+    """Probability of no event now, if they come at the rate of the past; arguments as of `excess_probability`.
+
+    Dispersion makes it that of fewer events (quasi-Poisson), which believes less in silence than a negative binomial.
+    """
     return (1 - np.asarray(share)) ** (np.asarray(past) / np.asarray(spread))
 
 
