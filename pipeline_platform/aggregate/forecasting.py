@@ -19,8 +19,10 @@ QUANTILES = (1.2815515655446004, 1.959963984540054)
 """Standard normal quantiles of the two-sided intervals at `LEVELS`."""
 
 BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
-CLEARLY_BETTER = 0.98
-"""A model must have at most this share of the error of the naive one: of several tries one wins by luck."""
+CLEARLY_BETTER = 0.9
+SURELY_BETTER = 2.5
+"""A model must have at most this share of the error of the naive one, and the difference must be so many times its
+standard error (Diebold & Mariano 1995): of several models one is better by luck, on prices one in three times."""
 
 # What models raise on series that they cannot fit: too short, too even, not converging.
 UNFIT = (ValueError, ArithmeticError, NotImplementedError, IndexError, np.linalg.LinAlgError, RuntimeError)
@@ -187,12 +189,14 @@ class Score:
         smape: symmetric mean absolute percentage error as M4 defines it, 0 to 200.
         coverage: share of the values within the interval at each of `LEVELS`.
         tested: forecasts compared.
+        by_origin: mean absolute error from each origin.
     """
 
     mae: float
     smape: float
     coverage: tuple[float, float]
     tested: int
+    by_origin: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,26 @@ def _backtest(model: Model, series: np.ndarray, told: np.ndarray, plan: Plan) ->
     size = np.abs(expected[:, :, 0]) + np.abs(actual)
     relative = np.divide(200 * off, size, out=np.zeros_like(off), where=size > 0)
     inside = [float(((expected[:, :, low] <= actual) & (actual <= expected[:, :, low + 1])).mean()) for low in (1, 3)]
-    return Score(float(off.mean()), min(float(relative.mean()), 200.0), (inside[0], inside[1]), off.size)
+    return Score(
+        float(off.mean()), min(float(relative.mean()), 200.0), (inside[0], inside[1]), off.size, off.mean(axis=1)
+    )
+
+
+def _is_better(score: Score, naive: Score, plan: Plan) -> bool:
+    """Whether the model is better than the naive one, by more than luck.
+
+    The horizons of origins that are near each other overlap, so that their errors go together: the variance of the mean
+    difference takes that in (Newey & West 1987).
+    """
+    gains = naive.by_origin - score.by_origin
+    if score.mae > CLEARLY_BETTER * naive.mae or len(gains) < 2:
+        return False
+    apart = gains - gains.mean()
+    variance = apart @ apart
+    overlapping = min(-(-plan.horizon // plan.stride), len(gains)) - 1
+    for lag in range(1, overlapping + 1):
+        variance += 2 * (1 - lag / (overlapping + 1)) * (apart[lag:] @ apart[:-lag])
+    return bool(gains.mean() > SURELY_BETTER * np.sqrt(max(variance, 0.0)) / len(gains))
 
 
 @contextmanager
@@ -296,11 +319,10 @@ def forecast_series(told: np.ndarray, plan: Plan) -> Forecast:
     score = naive_score
     origins, _ = _origins(len(series), plan)
     if naive_score is not None and origins[0] >= plan.least and np.ptp(series) > 0:
-        limit = CLEARLY_BETTER * naive_score.mae
         for model in models_for(plan):
             found = _backtest(model, series, told, plan)
-            if found is not None and found.mae < limit:
-                best, score, limit = model, found, found.mae
+            if found is not None and _is_better(found, naive_score, plan) and (score is None or found.mae < score.mae):
+                best, score = model, found
     ahead = _final(best, series, plan)
     if ahead is None:
         best, score, ahead = naive, naive_score, _final(naive, series, plan)

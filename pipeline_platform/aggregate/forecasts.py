@@ -39,7 +39,7 @@ HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 HOURLY_VOLUME = Plan(season=24, horizon=24, origins=8, stride=12, least=72, weekly=168, low=0.0)
 DAILY_VOLUME = Plan(season=7, horizon=7, origins=14, stride=1, least=21, arima=True, low=0.0)
 DAILY_MOOD = Plan(season=7, horizon=7, origins=14, stride=1, least=21, arima=True, low=-1.0, high=1.0)
-DAILY_CLOSE = Plan(season=1, horizon=5, origins=21, stride=1, least=21, arima=True, logs=True)
+DAILY_CLOSE = Plan(season=1, horizon=5, origins=21, stride=1, least=21, logs=True)
 DAILY_TEMPERATURE = Plan(season=1, horizon=5, origins=21, stride=1, least=21, arima=True)
 
 
@@ -87,7 +87,7 @@ def _volumes(hours: pd.DataFrame, day: date) -> Iterator[Series]:
     for source, rows in known.groupby("source"):
         counts = rows.groupby("hour")["canonical_documents"].sum().astype("float64")
         first = pd.Timestamp(counts.index.min())
-        start = max(first, until.floor("D") - (HOURLY_DAYS - 1) * DAY)
+        start = max(first, until.ceil("D") - HOURLY_DAYS * DAY)
         grid = pd.date_range(start, until, freq="h", inclusive="left")
         values = counts.reindex(grid, fill_value=0.0).to_numpy()
         if len(values):

@@ -57,6 +57,7 @@ ROWS = {
         sentiment_label=st.sampled_from(["positive", "neutral", "negative", None]),
         score=st.none() | st.integers(-5, 50),
         replies=st.none() | st.integers(0, 5),
+        topic=st.sampled_from(["crypto", "weather", None]),
         entities=st.lists(st.sampled_from(["COIN:bitcoin", "ORG:x", "MENTION:y"]), unique=True),
     ),
     "deduplicated/market_bars": several(
@@ -131,6 +132,7 @@ def busy(seed):
             "sentiment_label": random.choice(["positive", "negative"]),
             "score": random.randrange(50),
             "entities": ["COIN:bitcoin"] if n < 20 or random.random() < 0.3 else [],
+            "topic": "crypto" if n < 20 else random.choice(["crypto", "weather", "weather", None]),
         }
         for n in range(500)
     ]
@@ -207,6 +209,6 @@ def test_busy_days_keep_the_laws_and_have_rows_in_every_table(aggregated, rows, 
     frames = {path: rows(path, given) for path, given in busy(seed).items()}
     known = all_days(aggregated, frames)
     assert all(len(known[one.table]) for one in COMPUTED)
-    assert set(known["aggregated/trend_signals"]["kind"]) == {"channel_volume", "entity_volume", "daily_return"}
+    assert {"volume_spike", "entity_burst", "price_move"} <= set(known["aggregated/trend_signals"]["kind"])
     assert_a_range_is_its_days(aggregated, frames, DAYS[12:])
     assert_order_does_not_matter(aggregated, frames, DAYS, Random(seed))
