@@ -154,7 +154,7 @@ def usual(hours: Hours) -> Usual:
 
 def _dispersion(counts: np.ndarray) -> np.ndarray:
     """Dispersion around the mean of the hour of the day: a dozen hours tell too little of it."""
-    by_day = counts.reshape(len(counts), -1, HOURS_A_DAY)
+    by_day = counts.reshape(len(counts), BEFORE_DAYS, HOURS_A_DAY)
     known = np.isfinite(by_day)
     means = np.nansum(by_day, axis=1) / np.maximum(known.sum(axis=1), 1)
     expected = np.broadcast_to(means[:, None, :], by_day.shape).reshape(counts.shape)

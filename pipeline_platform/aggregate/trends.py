@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_platform.aggregate.bursts import Burst, entity_bursts, topic_bursts
 from pipeline_platform.aggregate.frames import shaped
-from pipeline_platform.aggregate.hourly import BEFORE, HOURS_A_DAY, Hours, baseline_names, hours_of, usual
+from pipeline_platform.aggregate.hourly import BEFORE, BEFORE_DAYS, HOURS_A_DAY, Hours, baseline_names, hours_of, usual
 from pipeline_platform.aggregate.surprise import (
     MAD_EFFICIENCY,
     NORMAL_MAD,
@@ -199,7 +199,7 @@ def _shifts(hours: Hours, evidence: Evidence, rules: TrendRules) -> Iterator[Sig
     explains (by the median, so that earlier shifts do not hide the next), that is the spread, which fewer numbers tell
     (Student's t).
     """
-    shape = (len(hours.subjects), -1, HOURS_A_DAY)
+    shape = (len(hours.subjects), BEFORE_DAYS + 1, HOURS_A_DAY)
     scored, total = hours.scored.reshape(shape), hours.total.reshape(shape)
     past, past_total = scored[:, :-1].sum(axis=(1, 2)), total[:, :-1].sum(axis=(1, 2))
     now, now_total = scored[:, -1].sum(axis=1), total[:, -1].sum(axis=1)

@@ -19,7 +19,6 @@ from pipeline_platform.aggregate.hourly import (
 from pipeline_platform.schemas.aggregated.trends import VOLUME_TRENDS
 
 HALF_LIFE_HOURS = 12
-FADING = 0.5 ** (1 / HALF_LIFE_HOURS)
 
 
 def _moving_mean(sums: np.ndarray, weights: np.ndarray, hours: int) -> np.ndarray:
@@ -35,13 +34,10 @@ def _moving_mean(sums: np.ndarray, weights: np.ndarray, hours: int) -> np.ndarra
 
 def _smoothed(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Exponentially weighted mean (Brown 1956, corrected for the start), for the hours of the day."""
-    from scipy.signal import lfilter
-
-    def faded(values: np.ndarray) -> np.ndarray:
-        return lfilter([1.0], [1.0, -FADING], values, axis=1)[:, BEFORE:]
-
-    weight = faded(weights)
-    return np.divide(faded(sums), weight, out=np.full(weight.shape, np.nan), where=weight > 0)
+    age = BEFORE + np.arange(HOURS_A_DAY) - np.arange(sums.shape[1])[:, None]
+    fading = np.where(age >= 0, 0.5 ** (age / HALF_LIFE_HOURS), 0.0)
+    weight = weights @ fading
+    return np.divide(sums @ fading, weight, out=np.full(weight.shape, np.nan), where=weight > 0)
 
 
 def _day(hours: Hours) -> pd.DataFrame:
