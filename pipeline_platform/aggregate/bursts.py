@@ -83,7 +83,7 @@ def _bursts(
     said_by_day = said.reshape(-1, HOURS_A_DAY).sum(axis=1)
     days = int((said_by_day[:-1] > 0).sum())
     start = pd.Timestamp(hours.day, tz="UTC")
-    hour = ((pd.DatetimeIndex(rows["moment"]) - start) // pd.Timedelta(hours=1)).to_numpy()
+    hour = ((pd.DatetimeIndex(pd.to_datetime(rows["moment"], utc=True)) - start) // pd.Timedelta(hours=1)).to_numpy()
     known = hour < hours.until - BEFORE
     subjects, codes = np.unique(rows["subject"].to_numpy(dtype=object)[known].astype(str), return_inverse=True)
     if not days or not len(subjects):

@@ -110,7 +110,7 @@ def hours_of(day: date, hourly: pd.DataFrame) -> Hours:
     inside = ((hourly["event_date"] >= first_day) & (hourly["event_date"] <= day)).to_numpy(dtype=bool)
     rows = hourly[inside]
     start = pd.Timestamp(first_day, tz="UTC")
-    hour = ((pd.DatetimeIndex(rows["hour"]) - start) // pd.Timedelta(hours=1)).to_numpy()
+    hour = ((pd.DatetimeIndex(pd.to_datetime(rows["hour"], utc=True)) - start) // pd.Timedelta(hours=1)).to_numpy()
     last = int(hour.max()) if len(hour) else 0
     until = last if BEFORE <= last < BEFORE + HOURS_A_DAY - 1 else BEFORE + HOURS_A_DAY
     pairs = pd.MultiIndex.from_arrays(
