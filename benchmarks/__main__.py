@@ -13,6 +13,7 @@ from benchmarks import (
     definitions_load,
     enrichment,
     extraction,
+    forecasts,
     http_client,
     ingest,
     lake,
@@ -23,6 +24,7 @@ from benchmarks import (
     soak,
     text_path,
     topics,
+    trends,
     vader,
     validation,
 )
@@ -54,6 +56,8 @@ BENCHMARKS = {
     "vader": Benchmark(vader.run, vader.SCALE, "texts", 5),
     "predictions": Benchmark(predictions.run, predictions.SCALE, "documents", 3),
     "sentiment_model": Benchmark(sentiment_model.run, sentiment_model.SCALE, "texts", 3),
+    "forecasts": Benchmark(forecasts.run, forecasts.SCALE, "series", 1),
+    "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

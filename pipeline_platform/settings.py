@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         365, ge=1, description="Days after which an answer, that there is no such place too, is asked for again."
     )
 
+    forecast_series_at_most: int = Field(
+        1000, ge=0, description="Series that are forecast for a day, those with most history; about 0.1 s each."
+    )
+    forecast_with_prophet: bool = Field(
+        False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
+    )
+
     @field_validator("places", "symbols")
     @classmethod
     def _one_per_key(cls, entries: list[Any]) -> list[Any]:

@@ -13,12 +13,15 @@ import pandas as pd
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
+from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
+from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
+from pipeline_platform.aggregate.volume_trends import volume_trends
 from pipeline_platform.aggregate.weather import weather_daily
 
 FETCHES = "fetches"
@@ -50,9 +53,11 @@ class Aggregate:
     Attributes:
         table: path of the table, in `schemas/aggregated`.
         inputs: input per parameter of `compute`.
-        compute: `(days, **frames) -> rows of the table for days`.
+        compute: `(days, **frames, **options) -> rows of the table for days`. What `attrs["notes"]` hold, by label, is
+            shown beside the rows.
         shown: column by which the preview in Dagster is ordered, greatest first; the order of the table without it.
         version: changes whenever the same inputs give other rows.
+        options: settings of the platform that `compute` takes under their names.
     """
 
     table: str
@@ -60,6 +65,7 @@ class Aggregate:
     compute: Callable[..., pd.DataFrame]
     shown: str | None = None
     version: str = "1"
+    options: tuple[str, ...] = ()
 
 
 DOCUMENT_COLUMNS = (
@@ -154,11 +160,50 @@ AGGREGATES: tuple[Aggregate, ...] = (
         source_agreement,
     ),
     Aggregate(
+        "aggregated/volume_trends",
+        {"hourly": Input("aggregated/sentiment_hourly", days_before=BEFORE_DAYS, columns=HOURLY_COLUMNS)},
+        volume_trends,
+    ),
+    Aggregate(
         "aggregated/trend_signals",
         {
-            "documents": Input("enriched/documents", days_before=RULES.volume_days, columns=DOCUMENT_COLUMNS),
+            "documents": Input("enriched/documents", columns=(*DOCUMENT_COLUMNS, "topic")),
+            "hourly": Input("aggregated/sentiment_hourly", days_before=BEFORE_DAYS, columns=HOURLY_COLUMNS),
+            "entities": Input(
+                "aggregated/entity_daily",
+                days_before=BEFORE_DAYS,
+                columns=("entity_type", "entity", "canonical_documents", "event_date"),
+            ),
+            "topics": Input(
+                "enriched/documents",
+                days_before=BEFORE_DAYS,
+                columns=("topic", "is_canonical", "is_deleted", "event_date"),
+            ),
             "market": Input("aggregated/market_daily", days_before=RULES.return_days),
         },
         trend_signals,
+        version="2",
+    ),
+    Aggregate(
+        "aggregated/forecasts",
+        {
+            "hours": Input(
+                "aggregated/sentiment_hourly",
+                days_before=HISTORY_DAYS - 1,
+                columns=HOURLY_COLUMNS,
+            ),
+            "market": Input(
+                "aggregated/market_daily",
+                days_before=HISTORY_DAYS - 1,
+                columns=("source", "symbol", "currency", "close", "event_date"),
+            ),
+            "weather": Input(
+                "aggregated/weather_daily",
+                days_before=HISTORY_DAYS - 1,
+                columns=("source", "place", "temperature_mean_c", "event_date"),
+            ),
+        },
+        forecasts,
+        options=("forecast_series_at_most", "forecast_with_prophet"),
     ),
 )

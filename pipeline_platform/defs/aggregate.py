@@ -14,6 +14,7 @@ from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import asset_arguments, asset_key, frame_type, handover
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.table import Table
+from pipeline_platform.settings import load_settings
 from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.stores import Stores
 
@@ -39,12 +40,16 @@ def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
 def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     """The asset of one aggregate."""
     table = tables()[aggregate.table]
-    deps = [
-        dg.AssetDep(asset_key(upstream), partition_mapping=look_back(one.days_before) if one.days_before else None)
-        for one in aggregate.inputs.values()
-        for upstream in _tables_of(one)
-    ]
-    version = f"{asset_arguments(table)['code_version']}-{aggregate.version}"
+    # A table may be read twice, with other columns over other days: the longer span is the dependency.
+    spans: dict[dg.AssetKey, int] = {}
+    for one in aggregate.inputs.values():
+        for upstream in _tables_of(one):
+            key = asset_key(upstream)
+            spans[key] = max(spans.get(key, 0), one.days_before)
+    deps = [dg.AssetDep(key, partition_mapping=look_back(days) if days else None) for key, days in spans.items()]
+    settings = load_settings()
+    options = {name: getattr(settings, name) for name in aggregate.options}
+    version = "-".join([asset_arguments(table)["code_version"], aggregate.version, *map(str, options.values())])
 
     @dg.asset(
         **{**asset_arguments(table), "code_version": version},
@@ -56,9 +61,10 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
-        result = aggregate.compute(days, **frames)[table.columns]
+        result = aggregate.compute(days, **frames, **options)[table.columns]
+        notes = result.attrs.pop("notes", {})
         shown = result.sort_values(aggregate.shown, ascending=False, kind="stable") if aggregate.shown else result
-        return dg.Output(result, metadata=handover(context, shown))
+        return dg.Output(result, metadata=handover(context, shown, **notes))
 
     return aggregated
 

@@ -85,9 +85,10 @@ _FOREIGN = {
 }
 
 
-def write(rng: random.Random, topic: str, kind: str, *, titled: bool) -> Written:
-    """A post, comment, tweet, article, story or issue about `topic`."""
-    tone = TONES[int(rng.random() * 3)]
+def write(rng: random.Random, topic: str, kind: str, *, titled: bool, tone: str | None = None) -> Written:
+    """A post, comment, tweet, article, story or issue about `topic`, in any tone or the one that is told."""
+    chance = TONES[int(rng.random() * 3)]
+    tone = tone or chance
     (language,) = rng.choices([name for name, _ in LANGUAGES], [share for _, share in LANGUAGES])
     grammar = _ENGLISH if language == "en" else _FOREIGN[language, topic]
     start = f"{topic}.{tone}" if language == "en" else tone

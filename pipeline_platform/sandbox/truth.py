@@ -1,9 +1,11 @@
 """What was planted: copies, broken rows and spikes of a range of days, for tests to compare their findings with."""
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
+from pipeline_platform.sandbox.disturbances import Mood, Outage, Theme
 from pipeline_platform.sandbox.world import CHANNELS_AT_LEAST, Post, World
 
 
@@ -15,7 +17,9 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
         the copy and of what it repeats (which may lie on the day before `first`); copies of one post are copies of
         each other. `bad_rows`: record id, rule and day of every broken row; rows other than documents are listed once
         they were served, and without a day where the upstream gave none. `spikes`: hours of much talk and jumps of a
-        price. `removed`: documents that the upstream took away after it had shown them, with their day and the moment.
+        price. `outages`: hours in which a channel was silent. `moods`: days on which a channel was in one tone.
+        `themes`: days of one topic and hashtag. `removed`: documents that the upstream took away after it had shown
+        them, with their day and the moment.
     """
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     shown = {post.key: post for day in days for source in CHANNELS_AT_LEAST for post in world.posts(source, day)}
@@ -40,7 +44,14 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
             if post.removed_at is not None and world.is_removed(post)
         ],
         "spikes": [spike for day in days for spike in _spikes(world, day)],
+        "outages": [_told(outage) for day in days if (outage := world.disturbances.outage(day))],
+        "moods": [_told(mood) for day in days if (mood := world.disturbances.mood(day))],
+        "themes": [_told(theme) for day in days if (theme := world.disturbances.theme(day))],
     }
+
+
+def _told(disturbance: Outage | Mood | Theme) -> dict[str, Any]:
+    return {**asdict(disturbance), "day": disturbance.day.isoformat()}
 
 
 def _pair(world: World, shown: dict[str, Post], copy: Post) -> dict[str, Any]:

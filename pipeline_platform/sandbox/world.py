@@ -8,6 +8,7 @@ copy of another post, or broken on purpose), then its time, then its content. So
 import math
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,6 +23,7 @@ from pipeline_platform.sandbox.cast import (
     channel_names,
     topics_of,
 )
+from pipeline_platform.sandbox.disturbances import Disturbances
 from pipeline_platform.sandbox.post import (
     COPYING,
     FIRST_NUMBERED_DAY,
@@ -112,15 +114,18 @@ class World:
         seed: another seed, another world.
         scale: 1 gives about 620 documents a day, 300 about 186,000; channels are added as it grows.
         now: clock; nothing is shown before its time.
+        calm: whether nothing is planted that stands out from a usual day: no spikes, outages, moods and themes.
 
     Raises:
         ValueError: scale is not a positive number or too large for the numbering of channels.
     """
 
-    def __init__(self, seed: int = 1, scale: int = 1, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, seed: int = 1, scale: int = 1, now: Callable[[], datetime] = utc_now, *, calm: bool = False
+    ) -> None:
         if not 1 <= scale <= 1000:
             raise ValueError(f"scale must lie in [1, 1000], not {scale}; 1 gives about 620 documents a day")
-        self.seed, self.scale, self.now = seed, scale, now
+        self.seed, self.scale, self.now, self.calm = seed, scale, now, calm
         self._channels = {source: channel_names(source, self._channel_count(source)) for source in CHANNELS_AT_LEAST}
         self.channels: Mapping[str, list[str]] = self._channels
         self.subreddits = self._channels["reddit"]
@@ -129,6 +134,7 @@ class World:
         self.coins: list[str] = list(BASE_PRICES)
         self.stocks: list[str] = list(STOCK_PRICES)
         self.places: list[Place] = list(PLACES)
+        self.disturbances = Disturbances(self.rng, {} if calm else self._usual(), self._spiking)
         self._planted: dict[tuple[str, str], PlantedRow] = {}
         # About 100 posts each: a bound of memory, not of what can be asked for.
         self._channel_day = lru_cache(maxsize=1024)(self._make_channel_day)
@@ -136,6 +142,17 @@ class World:
     def _channel_count(self, source: str) -> int:
         busiest = max(DAILY[series] for series, (owner, _) in SERIES.items() if owner == source)
         return max(CHANNELS_AT_LEAST[source], math.ceil(busiest * self.scale / PER_CHANNEL_AT_MOST[source]))
+
+    def _usual(self) -> dict[tuple[str, str], float]:
+        """Posts of a usual day by source and channel."""
+        said = dict.fromkeys(self._channels, 0.0)
+        for series, (source, _) in SERIES.items():
+            said[source] += DAILY[series] * self.scale / len(self._channels[source])
+        return {(source, channel): said[source] for source, names in self._channels.items() for channel in names}
+
+    def _spiking(self, day: date) -> tuple[str, str]:
+        spike = self.spike(day)
+        return spike.source, spike.channel
 
     @property
     def days(self) -> tuple[date, date]:
@@ -245,7 +262,7 @@ class World:
         usual = self._base_count(series, channel, day)
         spike = self.spike(day)
         source = SERIES[series][0]
-        hit = spike.source == source and spike.channel == self._channels[source][channel]
+        hit = not self.calm and spike.source == source and spike.channel == self._channels[source][channel]
         return usual, usual + (max(10, round((SPIKE_FACTOR - 1) * usual / 24)) if hit else 0)
 
     def _count(self, series: str, channel: int, day: date) -> int:
@@ -260,7 +277,9 @@ class World:
             share = (slot.k + rng.random()) / usual
             # More is said at noon than at midnight.
             share += 0.4 * math.sin(2 * math.pi * share) / (2 * math.pi)
-            seconds = int(share * 86399)
+            source = SERIES[slot.series][0]
+            channel = self._channels[source][slot.channel]
+            seconds = self.disturbances.heard(source, channel, slot.day, int(share * 86399))
         else:
             seconds = self.spike(slot.day).hour * 3600 + rng.randrange(3600)
         return rng, fate, datetime.combine(slot.day, time(), UTC) + timedelta(seconds=seconds)
@@ -315,12 +334,12 @@ class World:
     def _write(self, slot: Slot) -> texts.Written:
         rng = self.rng("text", slot.key)
         usual, _ = self._counts(slot.series, slot.channel, slot.day)
-        if slot.k < usual:
-            source = SERIES[slot.series][0]
-            topic = rng.choice(topics_of(source, slot.channel))
-        else:
-            topic = self.spike(slot.day).topic
-        return texts.write(rng, topic, SERIES[slot.series][1], titled=slot.series not in UNTITLED)
+        source, kind = SERIES[slot.series]
+        topic = rng.choice(topics_of(source, slot.channel)) if slot.k < usual else self.spike(slot.day).topic
+        theme, tag = self.disturbances.on_theme(source, slot.day, slot.key)
+        tone = self.disturbances.tone(source, self._channels[source][slot.channel], slot.day, slot.key)
+        written = texts.write(rng, theme or topic, kind, titled=slot.series not in UNTITLED, tone=tone)
+        return replace(written, text=written.text + tag)
 
     def _earlier(self, rng: random.Random, day: date, series: str, channel: int, before: datetime) -> Slot | None:
         count = self._count(series, channel, day)

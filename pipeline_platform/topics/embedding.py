@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline_platform.enrich.transformer import BATCH
+from pipeline_platform.enrich.classifier import BATCH
 from pipeline_platform.topics.corpus import Words
 from pipeline_platform.topics.fits import SEED, Fit
 

@@ -2,11 +2,12 @@
 
 from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
+from pipeline_platform.schemas.aggregated.forecasts import FORECASTS
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 from pipeline_platform.schemas.aggregated.sources import SOURCE_AGREEMENT, SOURCE_DAILY
 from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
 from pipeline_platform.schemas.aggregated.topics import KEYWORD_DAILY, TOPIC_DAILY
-from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS
+from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS, VOLUME_TRENDS
 from pipeline_platform.schemas.aggregated.weather import WEATHER_DAILY
 from pipeline_platform.schemas.table import Table
 
@@ -21,5 +22,7 @@ AGGREGATED: tuple[Table, ...] = (
     DEVELOPER_ACTIVITY_DAILY,
     CROSS_DOMAIN_DAILY,
     SOURCE_AGREEMENT,
+    VOLUME_TRENDS,
     TREND_SIGNALS,
+    FORECASTS,
 )
