@@ -30,7 +30,7 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
 out = _console(sys.stdout, stderr=False)
 err = _console(sys.stderr, stderr=True)
 
-LAYERS = ("raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated")
+LAYERS = ("raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "quality")
 STAGES = {
     "raw": "fetch",
     "cleaned": "clean",
@@ -154,7 +154,9 @@ def _print_problems(report: "Report") -> None:
     for step, words in report.failed_steps.items():
         complain(f"{step} failed: {words}")
     for path, words in report.failed_checks.items():
-        complain(f"{path} broke its contract: {words}")
+        complain(f"{path} {'failed' if ' ' in path else 'broke its contract'}: {words}")
+    for check, words in report.warnings.items():
+        warn(f"{check}: {words}")
     if report.blocked:
         complain(f"not made because of that: {', '.join(report.blocked)}")
     for letter in report.dead_letters:
@@ -180,6 +182,7 @@ def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:
         "changed": report.changed,
         "checks_passed": report.checks_passed,
         "failed_checks": report.failed_checks,
+        "warnings": report.warnings,
         "failed_steps": report.failed_steps,
         "blocked": report.blocked,
         "lost": report.lost,
