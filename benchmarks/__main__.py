@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    anomalies,
     definitions_load,
     enrichment,
     extraction,
@@ -20,6 +21,7 @@ from benchmarks import (
     main_job,
     near_duplicates,
     predictions,
+    profiling,
     sentiment_model,
     soak,
     text_path,
@@ -44,6 +46,8 @@ class Benchmark:
 BENCHMARKS = {
     "definitions_load": Benchmark(definitions_load.run, 1, "definitions", 5),
     "validation": Benchmark(validation.run, validation.SCALE, "rows", 5),
+    "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),
+    "anomalies": Benchmark(anomalies.run, anomalies.SCALE, "tables", 1),
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),

@@ -17,7 +17,7 @@ TARGET_SECONDS = 1.0
 DISTINCT = 10_000
 
 
-def _documents(table: Table, rows: int) -> pd.DataFrame:
+def sound_documents(table: Table, rows: int) -> pd.DataFrame:
     """Sound documents, repeated with ids of their own until there are `rows`."""
     _, stream = stream_named(table.name)
     raw = raw_records(3 * DISTINCT)[table.name].head(DISTINCT)
@@ -61,7 +61,7 @@ def _by_hand(table: Table, frame: pd.DataFrame) -> int:
 def run(scale: int, rounds: int) -> list[Figure]:
     """Validate `scale` rows."""
     table = cleaned_table(*stream_named("reddit_comments"))
-    frame = _documents(table, scale)
+    frame = sound_documents(table, scale)
 
     def contract() -> None:
         (verdict,) = verdicts(table, frame, [DAY])

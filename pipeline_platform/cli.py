@@ -358,6 +358,40 @@ def export(
         raise typer.BadParameter(str(error), param_hint="--output") from None
 
 
+@app.command()
+def quality(
+    on: Annotated[
+        date | None, typer.Option("--day", parser=day, metavar="DAY", help="UTC day; the newest one by default.")
+    ] = None,
+    as_json: AsJson = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write the quality report of a day anew, and say how good the day is.
+
+    The report is a page that opens from disk without a network, and the same as JSON beside it.
+
+    Exit code 0 unless the day is broken, 1 if it is, 2 for wrong usage or settings.
+    """
+    from pipeline_platform.launch import console
+    from pipeline_platform.launch.environment import platform_environment
+    from pipeline_platform.launch.quality import newest_day, rows_of_summary, write_day
+
+    settings = load_settings()
+    chosen = on or newest_day(settings)
+    with platform_environment(settings, with_sandbox=False) as ready:
+        facts, written = write_day(ready, chosen)
+    if as_json:
+        console.print_json(facts.as_json())
+    else:
+        console.print_rows(f"Data quality of {chosen}: {facts.in_words}", ("what", "number"), rows_of_summary(facts))
+        for alarm in facts.alarms:
+            console.warn(alarm)
+        console.out.print(f"Report: {written.page}", soft_wrap=True)
+    if open_page:
+        typer.launch(written.page.as_uri())
+    raise typer.Exit(1 if facts.verdict == "broken" else 0)
+
+
 def _interrupts(context: typer.Context) -> Callable[[], bool]:
     interrupts = context.find_object(Interrupts)
     return lambda: interrupts is not None and interrupts.received

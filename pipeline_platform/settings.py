@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         description='Further assets, or other names for built-in keys: {"key": "equity:TSCO", "names": '
         '{"yahoo": "TSCO.L", "alpha_vantage": "TSCO.LON"}}. Prices of one key are held against each other.',
     )
+    quality_threshold: float = Field(
+        0.9, ge=0, le=1, description="Quality score of a table and day below which a check warns."
+    )
+    quality_thresholds: dict[str, float] = Field(
+        {}, description='Other thresholds for some tables: {"cleaned/rss_articles": 0.8}.'
+    )
     sentiment_model: str | None = Field(
         None, description="Hugging Face model (hub name or folder) to score sentiment beside VADER."
     )
@@ -122,6 +128,14 @@ class Settings(BaseSettings):
         False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
     )
 
+    @field_validator("quality_thresholds")
+    @classmethod
+    def _are_shares(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        wrong = sorted(name for name, value in thresholds.items() if not 0 <= value <= 1)
+        if wrong:
+            raise ValueError(f"a threshold lies from 0 to 1, not so those of {', '.join(wrong)}")
+        return thresholds
+
     @field_validator("places", "symbols")
     @classmethod
     def _one_per_key(cls, entries: list[Any]) -> list[Any]:
@@ -140,6 +154,11 @@ class Settings(BaseSettings):
     def exports_path(self) -> Path:
         """Folder of the exported Parquet data sets."""
         return self.home.absolute() / "exports"
+
+    @property
+    def reports_path(self) -> Path:
+        """Folder of the quality reports."""
+        return self.home.absolute() / "reports"
 
     @property
     def first_moment(self) -> datetime:

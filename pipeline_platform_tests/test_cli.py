@@ -26,6 +26,7 @@ COMMANDS = (
     ("dead-letters", "list"),
     ("dead-letters", "replay"),
     ("export",),
+    ("quality",),
 )
 
 
@@ -51,6 +52,8 @@ def test_help_teaches(command: tuple[str, ...], tmp_path: Path) -> None:
         (("export", "nothing", "--format", "csv"), "no table is called 'nothing'"),
         (("export", "documents"), "name a file"),
         (("fetch",), "No such command 'fetch'"),
+        (("quality",), "has no quality scores"),
+        (("quality", "--day", "today"), "is not a day"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -129,6 +132,23 @@ def test_sources_tell_status_and_last_success(demo: Demo) -> None:
     assert all(row["breaker"] == "closed" for row in rows.values())
 
 
+def test_the_demo_ends_with_a_quality_report_of_each_day(demo: Demo) -> None:
+    first, last = demo.report["from"], demo.report["to"]
+    pages = sorted(path.name for path in (demo.home / "reports").glob("*.html"))
+    assert len(pages) == 3
+    assert (pages[0], pages[-1]) == (f"quality-{first}.html", f"quality-{last}.html")
+    answer = demo.run("quality", "--json")
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    report = orjson.loads(answer.stdout)
+    assert report["day"] == last
+    assert report["numbers"]["rows received"] > 0
+    assert report["anomalies"] == [], "three days are no history"
+    assert len(report["sources"]) == len(SOURCES)
+    assert all(row["score"] is None or 0 <= row["score"] <= 1 for row in report["scores"])
+    key = (demo.home / "pseudonym.key").read_text()
+    assert all(key not in path.read_text() for path in (demo.home / "reports").iterdir())
+
+
 def test_a_second_run_changes_only_what_changed_upstream(demo: Demo) -> None:
     day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     span = ("run", "--json", "--from", day, "--to", day, "--source", "github", "--select", "not key:raw/github_trend*")
@@ -169,6 +189,9 @@ def test_a_fault_is_a_dead_letter_that_a_replay_heals(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert len(report["dead_letters"]) == 2
     assert report["rows"]["exports/weather_observations".replace("exports", "deduplicated")] > 0, "the rest completes"
+    told = orjson.loads((home / "reports" / f"quality-{report['to']}.json").read_bytes())
+    assert {row["source"] for row in told["outages"]} == {"openweather"}
+    assert all("aggregated/weather_daily" in row["affected"] for row in told["outages"] if "current" in row["stream"])
     letters = orjson.loads(run_command(home, "dead-letters", "list", "--json").stdout)
     assert {letter["error_class"] for letter in letters} == {"Permanent"}
     assert run_command(home, "dead-letters", "replay").returncode == 0

@@ -120,9 +120,10 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "quarantine": Input("quarantine/*"),
             "documents": Input("deduplicated/documents", columns=("source", "stream", "event_date", "is_canonical")),
             "fetches": Input(FETCHES),
+            "scores": Input("quality/scores", columns=("table", "score", "event_date")),
         },
         source_daily,
-        version="2",
+        version="3",
     ),
     Aggregate(
         "aggregated/market_daily",

@@ -35,6 +35,7 @@ def source_daily(
     quarantine: pd.DataFrame,
     documents: pd.DataFrame,
     fetches: pd.DataFrame,
+    scores: pd.DataFrame,
 ) -> pd.DataFrame:
     """Records received, cleaned, quarantined and copied per stream and day, how fresh, and how fetching went that day.
 
@@ -46,6 +47,7 @@ def source_daily(
         quarantine: counts of the layer, with `rows`.
         documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
         fetches: as `fetch_log` gives it; days on which nothing was fetched have no row.
+        scores: `table`, `score`, `event_date` of `quality/scores`; that of the cleaned table is the stream's.
 
     Returns:
         Rows of `aggregated/source_daily`.
@@ -71,5 +73,14 @@ def source_daily(
     daily = daily.assign(
         quarantined_share=daily["quarantined_rows"] / judged.where(judged > 0),
         freshness_lag_s=lag.where(daily["newest_fetch"].notna()),
+        quality_score=_score_of_stream(daily, scores),
     )
     return shaped(SOURCE_DAILY, on_days(daily, days))
+
+
+def _score_of_stream(daily: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
+    """The score of the cleaned table of each row's stream and day."""
+    by_table = scores.set_index(["table", "event_date"])["score"]
+    return by_table.reindex(pd.MultiIndex.from_arrays(["cleaned/" + daily["stream"], daily["event_date"]])).reset_index(
+        drop=True
+    )

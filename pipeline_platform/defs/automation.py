@@ -20,6 +20,18 @@ FOLLOW: dg.AutomationCondition = dg.AutomationCondition.eager().without(
 ) & dg.AutomationCondition.all_deps_match(_checked | dg.AutomationCondition.missing())
 
 
+# What looks at all tables does so every half hour if some changed, whether or not their checks passed, and once a day
+# anyhow: a day on which nothing came is told by nobody else.
+_changed = dg.AutomationCondition.any_deps_updated().since(
+    dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+) & dg.AutomationCondition.cron_tick_passed("*/30 * * * *")
+OBSERVE: dg.AutomationCondition = (
+    dg.AutomationCondition.in_latest_time_window(FOLLOWED_DAYS)
+    & (_changed | dg.AutomationCondition.cron_tick_passed("30 12 * * *"))
+    & ~dg.AutomationCondition.in_progress()
+)
+
+
 @dg.definitions
 def automation() -> dg.Definitions:
     """The sensor that evaluates the conditions, shipped running: the implicit one is off until someone finds it."""

@@ -32,7 +32,7 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
 out = _console(sys.stdout, stderr=False)
 err = _console(sys.stderr, stderr=True)
 
-LAYERS = ("raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated")
+LAYERS = ("raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "quality")
 STAGES = {
     "raw": "fetch",
     "cleaned": "clean",
@@ -157,7 +157,7 @@ def _print_problems(report: "Report") -> None:
     for step, words in report.failed_steps.items():
         complain(f"{step} failed: {words}")
     for path, words in report.failed_checks.items():
-        complain(f"{path} broke its contract: {words}")
+        complain(f"{path} {'failed' if ' ' in path else 'broke its contract'}: {words}")
     for check, words in report.warnings.items():
         warn(f"{check}: {words}")
     if report.blocked:

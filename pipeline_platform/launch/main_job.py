@@ -1,8 +1,9 @@
-"""The main job: fetch to export over a span of days, in two Dagster runs in this process.
+"""The main job: fetch to export over a span of days, in three Dagster runs in this process.
 
-The first run fetches and cleans, source by source; the second does what joins sources. Between them it is known which
-sources failed: what failed to come leaves the tables as they were and does not hold up the rest, what came before a
-failure is cleaned in a run of its own, what came but broke its contract stops everything made from its kind.
+The first run fetches and cleans, source by source; the second does what joins sources; the third looks at all of it.
+Between the first two it is known which sources failed: what failed to come leaves the tables as they were and does not
+hold up the rest, what came before a failure is cleaned in a run of its own, what came but broke its contract stops
+everything made from its kind. The third never waits for what failed, since it is there to tell.
 """
 
 import time
@@ -27,6 +28,7 @@ from pipeline_platform.storage.stores import Stores
 from pipeline_platform.storage.warehouse import DeadLetter
 
 FETCHING_LAYERS = ("raw", "cleaned")
+OBSERVING_LAYER = "quality"
 JOB = "backfill_range"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Progress and report say on the terminal what matters; the UI keeps every event."""
@@ -144,6 +146,7 @@ class MainJob:
                 run.execute(self._fetching(wanted))
                 run.execute(self._received_before_failure(report))
                 run.execute(self._unblocked(self._deriving(wanted), report))
+                run.execute(self._observing(wanted))
             self._count(stores, report)
         except (DBAPIError, DagsterPostgresException) as error:
             # Everything is noted in PostgreSQL; without it nothing more can be done, nor told of what was.
@@ -186,7 +189,11 @@ class MainJob:
         return {key for key in wanted if key.path[0] in FETCHING_LAYERS}
 
     def _deriving(self, wanted: set[dg.AssetKey]) -> set[dg.AssetKey]:
-        return {key for key in wanted if key.path[0] not in FETCHING_LAYERS}
+        return {key for key in wanted if key.path[0] not in FETCHING_LAYERS} - self._observing(wanted)
+
+    def _observing(self, wanted: set[dg.AssetKey]) -> set[dg.AssetKey]:
+        """What looks at the other tables: it must say how they are above all when some of them could not be made."""
+        return set(dg.AssetSelection.groups(OBSERVING_LAYER).downstream().resolve(self.graph)) & wanted
 
     def _received_before_failure(self, report: Report) -> set[dg.AssetKey]:
         """Cleaned tables whose fetch failed: Dagster skips them, though records may have come before the failure."""
@@ -312,12 +319,13 @@ class _Watcher:
         if evaluation.partition is not None:
             return
         path = "/".join(evaluation.asset_key.path)
+        named = path if evaluation.blocking else f"{path} {evaluation.check_name}"
         if evaluation.passed:
             self.report.checks_passed += 1
         elif evaluation.severity is dg.AssetCheckSeverity.WARN:
-            self.report.warnings[f"{path} {evaluation.check_name}"] = evaluation.description or "failed"
+            self.report.warnings[named] = evaluation.description or "warns"
         else:
-            self.report.failed_checks[path] = evaluation.description or "failed"
+            self.report.failed_checks[named] = evaluation.description or "failed"
 
     def _failed(self, step: str, event: Any) -> None:
         error = event.step_failure_data.error

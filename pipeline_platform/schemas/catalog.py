@@ -87,6 +87,7 @@ def tables() -> dict[str, Table]:
     from pipeline_platform.schemas.aggregated import AGGREGATED
     from pipeline_platform.schemas.deduplicated import deduplicated_tables, signatures_table
     from pipeline_platform.schemas.enriched import ENRICHED
+    from pipeline_platform.schemas.quality import QUALITY
 
     streams = all_streams()
     every = [
@@ -97,6 +98,7 @@ def tables() -> dict[str, Table]:
         *deduplicated_tables(),
         *ENRICHED,
         *AGGREGATED,
+        *QUALITY,
     ]
     return {table.path: table for table in every}
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import pandera.pandas as pa
 
-Layer = Literal["raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated"]
+Layer = Literal["raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "quality"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ Tables are made on first use.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -244,6 +244,32 @@ class Warehouse:
         )
         with self._begin() as connection:
             return {row.path: int(row.records) for row in connection.execute(query)}
+
+    def fields_first_seen(self, first: datetime, end: datetime) -> dict[str, dict[date, list[str]]]:
+        """Fields that came from `first` to before `end` for the first time, by stream and UTC day, sorted.
+
+        What came with the first fetch of a stream is not new.
+        """
+        known_since = (
+            sa.select(UPSTREAM_FIELDS.c.stream, sa.func.min(UPSTREAM_FIELDS.c.first_seen_at).label("since"))
+            .group_by(UPSTREAM_FIELDS.c.stream)
+            .subquery()
+        )
+        query = (
+            sa.select(UPSTREAM_FIELDS.c.stream, UPSTREAM_FIELDS.c.path, UPSTREAM_FIELDS.c.first_seen_at)
+            .join(known_since, known_since.c.stream == UPSTREAM_FIELDS.c.stream)
+            .where(
+                UPSTREAM_FIELDS.c.first_seen_at > known_since.c.since,
+                UPSTREAM_FIELDS.c.first_seen_at >= first,
+                UPSTREAM_FIELDS.c.first_seen_at < end,
+            )
+            .order_by(UPSTREAM_FIELDS.c.stream, UPSTREAM_FIELDS.c.path)
+        )
+        found: dict[str, dict[date, list[str]]] = {}
+        with self._begin() as connection:
+            for stream, path, moment in connection.execute(query):
+                found.setdefault(stream, {}).setdefault(moment.astimezone(UTC).date(), []).append(path)
+        return found
 
     def fetch_days(self, first: datetime, end: datetime) -> list[dict[str, Any]]:
         """The fetches that ended from `first` to before `end`, per source, stream and UTC day.

@@ -12,8 +12,11 @@ from pipeline_platform.schemas.columns import DAY, INTEGER, STAMP, TEXT
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.enriched import ENRICHED
 from pipeline_platform.schemas.kinds import KINDS
+from pipeline_platform.schemas.quality import QUALITY
 
-TABLES = {table.path: table for table in (*AGGREGATED, *ENRICHED, *(deduplicated_table(kind) for kind in KINDS))}
+TABLES = {
+    table.path: table for table in (*AGGREGATED, *QUALITY, *ENRICHED, *(deduplicated_table(kind) for kind in KINDS))
+}
 USUAL: dict[str, dict[str, Any]] = {
     "enriched/documents": {
         "source": "reddit",

@@ -194,6 +194,14 @@ def test_source_day(aggregated, rows, layer_counts, at):
                 }
             ]
         ),
+        scores=rows(
+            "quality/scores",
+            [
+                {"table": "cleaned/reddit_posts", "score": 0.75, "event_date": D},
+                {"table": "raw/reddit_posts", "score": 1.0, "event_date": D},
+                {"table": "cleaned/github_commits", "score": 0.5, "event_date": date(2026, 11, 21)},
+            ],
+        ),
     )
     assert record(result, stream="reddit_posts") == {
         "source": "reddit",
@@ -211,6 +219,7 @@ def test_source_day(aggregated, rows, layer_counts, at):
         "requests": 17,
         "last_success_at": pd.Timestamp(at("22T23:45")),
         "last_error": "answered 503",
+        "quality_score": 0.75,
         "event_date": D,
     }
     assert record(result, stream="github_commits")["fetches"] == 0

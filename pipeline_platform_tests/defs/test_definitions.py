@@ -8,12 +8,12 @@ from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.registry import SOURCES
 
-LAYERS = {"raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "exports"}
+LAYERS = {"raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "quality", "exports"}
 
 
 def test_every_table_and_every_export_is_an_asset(definitions: dg.Definitions) -> None:
     keys = {"/".join(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {*tables(), *(f"exports/{table.name}" for table in published_tables())}
+    assert keys == {*tables(), *(f"exports/{table.name}" for table in published_tables()), "quality/report"}
 
 
 def test_assets_are_grouped_by_layer(definitions: dg.Definitions) -> None:

@@ -151,3 +151,13 @@ def test_any_text_is_kept(warehouse: Warehouse, text: str) -> None:
     warehouse.bury([replace(LETTER, message=text, target=text, request={text: text})])
     (found,) = warehouse.dead_letters()
     assert (found.message, found.target, found.request) == (text, text, {text: text})
+
+
+def test_fields_of_the_first_fetch_are_not_new_and_later_ones_are(warehouse: Warehouse) -> None:
+    now = datetime.now(UTC)
+    span = now - timedelta(days=1), now + timedelta(days=1)
+    warehouse.note_fields("rss_articles", {"a": 1, "b": 2})
+    assert warehouse.fields_first_seen(*span) == {}
+    warehouse.note_fields("rss_articles", {"a": 1, "d": 1, "c": 1})
+    assert [fields for days in warehouse.fields_first_seen(*span).values() for fields in days.values()] == [["c", "d"]]
+    assert warehouse.fields_first_seen(now + timedelta(days=1), now + timedelta(days=2)) == {}

@@ -33,6 +33,7 @@ SOURCE_DAILY = Table(
             "requests": count("Requests that were sent on the day.", "requests"),
             "last_success_at": stamp("End of the last fetch of the day without a failure.", nullable=True),
             "last_error": text("Error of the last fetch of the day that had one.", nullable=True),
+            "quality_score": share("Score of the cleaned table of the stream, as in `quality/scores`."),
             "event_date": day(),
         },
         key=("event_date", "source", "stream"),

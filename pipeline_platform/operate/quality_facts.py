@@ -1,0 +1,183 @@
+"""The quality report of a day: its facts from the stores, and the files they are written to.
+
+Samples are read from the lake when a report is written and hold ids and reasons, never a whole payload: a report
+outlives the records, and what was erased there must not stand here.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from pipeline_platform.operate.overview import source_overview
+from pipeline_platform.quality.facts import Checked, DayFacts, Failure, Rejected
+from pipeline_platform.quality.verdict import verdicts
+from pipeline_platform.schemas.aggregated.sources import SOURCE_DAILY
+from pipeline_platform.schemas.catalog import tables
+from pipeline_platform.schemas.quality import ANOMALIES, SCORES
+from pipeline_platform.settings import Settings
+from pipeline_platform.storage.stores import Stores
+
+TREND_DAYS = 28
+SAMPLES = 3
+SHOWN = 200
+"""Characters of a reason that are shown."""
+NEVER_BLOCKED = ("quarantine", "quality")
+SOURCE_COLUMNS = (
+    "source",
+    "title",
+    "status",
+    "breaker",
+    "last success",
+    "last error",
+    "newest event",
+    "dead letters",
+    "unmapped fields",
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a report stands, and its verdict."""
+
+    page: Path
+    data: Path
+    verdict: str
+
+
+def facts_of_days(
+    stores: Stores, days: Sequence[date], checks: Sequence[Checked], downstream: Callable[[str], list[str]]
+) -> Iterator[DayFacts]:
+    """The facts of each day.
+
+    Args:
+        stores: lake, warehouse and Redis.
+        days: UTC days.
+        checks: every check with its history.
+        downstream: the paths of the assets that are made from an asset.
+    """
+    sources = [{name: row[name] for name in SOURCE_COLUMNS} for row in source_overview(stores)]
+    for day in days:
+        yield _facts(stores, day, [check.about(day) for check in checks], sources, downstream)
+
+
+def _facts(
+    stores: Stores,
+    day: date,
+    of_day: Sequence[Checked],
+    sources: Sequence[dict[str, Any]],
+    downstream: Callable[[str], list[str]],
+) -> DayFacts:
+    streams = _records(stores.lake.read(SOURCE_DAILY, day, day))
+    unusual = stores.lake.read(ANOMALIES, day, day)
+    return DayFacts(
+        day=day,
+        made_at=datetime.now(UTC),
+        mode=stores.settings.mode,
+        checks=of_day,
+        failures=[_failure(stores, check, day, downstream) for check in of_day if check.is_bad],
+        anomalies=_records(unusual.sort_values(["score", "table", "column"], ascending=[False, True, True])),
+        scores=_scores(stores, day),
+        quarantine=_quarantine(stores, day),
+        sources=sources,
+        streams=streams,
+        outages=[
+            {
+                "source": row["source"],
+                "stream": row["stream"],
+                "error": _cut(row["last_error"]),
+                "affected": _made(downstream(f"raw/{row['stream']}")),
+            }
+            for row in streams
+            if row["failed_fetches"]
+        ],
+    )
+
+
+def write_report(settings: Settings, facts: DayFacts) -> Written:
+    """Write the page and the JSON of a day; a reader never sees half a file.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    from pipeline_platform.quality.report import page
+
+    folder = settings.reports_path
+    folder.mkdir(parents=True, exist_ok=True)
+    html, data = (folder / f"quality-{facts.day}.{ending}" for ending in ("html", "json"))
+    _put(html, page(facts).encode())
+    _put(data, orjson.dumps(facts.as_json(), default=str, option=orjson.OPT_INDENT_2))
+    return Written(html, data, facts.verdict)
+
+
+def _put(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(f"{path.suffix}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _failure(stores: Stores, check: Checked, day: date, downstream: Callable[[str], list[str]]) -> Failure:
+    table = tables().get(check.table)
+    samples: list[dict[str, str]] = []
+    if table is not None and check.blocking and check.status == "failed":
+        (verdict,) = verdicts(table, stores.lake.read(table, day, day), [day])
+        samples = [{name: _cut(value) for name, value in sample.items()} for sample in verdict.samples]
+    return Failure(check, samples, _made(downstream(check.table)) if check.blocking else [])
+
+
+def _made(paths: Sequence[str]) -> list[str]:
+    """What a failure keeps from being made; quarantine and quality are made all the same."""
+    return [path for path in paths if not path.startswith(NEVER_BLOCKED)]
+
+
+def _scores(stores: Stores, day: date) -> list[dict[str, Any]]:
+    held = stores.lake.read(SCORES, day - timedelta(days=TREND_DAYS), day)
+    known = held[held["score"].notna()].sort_values("event_date")
+    trends = {str(table): group["score"].tolist() for table, group in known.groupby("table")}
+    today = held[(held["event_date"] == day).to_numpy(dtype=bool)].sort_values(["score", "table"])
+    return [row | {"trend": trends.get(row["table"], [])} for row in _records(today)]
+
+
+def _quarantine(stores: Stores, day: date) -> list[Rejected]:
+    found = []
+    for table in (one for one in tables().values() if one.layer == "quarantine"):
+        rows = stores.lake.read(table, day, day, ["record_id", "stream", "rule", "reason"])
+        for rule, group in rows.groupby("rule", sort=True):
+            some = group.sort_values(["stream", "record_id"]).head(SAMPLES)
+            found.append(
+                Rejected(
+                    kind=table.name,
+                    rule=str(rule),
+                    rows=len(group),
+                    streams=sorted(group["stream"].unique()),
+                    samples=[
+                        {name: _cut(row[name]) for name in ("stream", "record_id", "reason")}
+                        for row in some.to_dict("records")
+                    ],
+                )
+            )
+    return sorted(found, key=lambda one: (-one.rows, one.kind, one.rule))
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with None for null."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value
+
+
+def _cut(value: Any) -> str:
+    text = "" if value is None or value is pd.NA else str(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
