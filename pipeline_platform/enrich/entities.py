@@ -21,6 +21,8 @@ from pipeline_platform.enrich.coins import COINS, ID_BY_SYMBOL
 from pipeline_platform.enrich.component import UNAVAILABLE
 from pipeline_platform.enrich.language import NOT_LANGUAGE
 from pipeline_platform.enrich.named import asset_by_ticker, named
+from pipeline_platform.enrich.named import naming as naming_organisations
+from pipeline_platform.enrich.persons import naming as naming_persons
 from pipeline_platform.enrich.persons import persons
 from pipeline_platform.schemas.columns import texts
 from pipeline_platform.settings import Settings
@@ -108,9 +110,8 @@ def spelled(text: str) -> set[str]:
 
 
 def listed(text: str, tickers: set[str]) -> set[str]:
-    """Organisations, products and the assets behind companies and tickers, as `TYPE:value`."""
-    assets = asset_by_ticker()
-    found = {f"ASSET:{assets[ticker]}" for ticker in tickers if ticker in assets}
+    """Organisations, products and the assets behind companies, as `TYPE:value`."""
+    found: set[str] = set()
     for entity in named(text, tickers):
         found.add(f"{entity.label}:{entity.value}")
         if entity.asset:
@@ -118,13 +119,21 @@ def listed(text: str, tickers: set[str]) -> set[str]:
     return found
 
 
+def traded(tickers: set[str]) -> set[str]:
+    """The assets behind tickers, as `ASSET:key`."""
+    assets = asset_by_ticker()
+    return {f"ASSET:{assets[ticker]}" for ticker in tickers if ticker in assets}
+
+
+def _tickers_among(entities: set[str]) -> set[str]:
+    return {entity[len(TICKER_TYPE) :] for entity in entities if entity.startswith(TICKER_TYPE)}
+
+
 def coin_patterns() -> list[dict[str, Any]]:
-    """The gazetteer as patterns of spaCy's `EntityRuler`."""
+    """The gazetteer as patterns of spaCy's `EntityRuler`: names in any case, symbols as written."""
     patterns: list[dict[str, Any]] = []
     for coin in COINS:
-        patterns += [
-            {"label": COIN, "id": coin.id, "pattern": [{"LOWER": word} for word in name.split()]} for name in coin.names
-        ]
+        patterns += [{"label": COIN, "id": coin.id, "pattern": name} for name in coin.names]
         if coin.bare:
             patterns.append({"label": COIN, "id": coin.id, "pattern": [{"TEXT": coin.symbol}]})
     return patterns
@@ -142,7 +151,9 @@ def _gazetteer() -> "Pipeline":
     import spacy
 
     pipeline = spacy.blank("xx")
-    pipeline.add_pipe("entity_ruler").add_patterns(coin_patterns())  # type: ignore[attr-defined]
+    # Phrases: a pattern of tokens costs twice as much.
+    ruler: Any = pipeline.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    ruler.add_patterns(coin_patterns())
     return pipeline
 
 
@@ -180,16 +191,22 @@ class Entities:
         """The entities of each text, an empty list where there are none."""
         values = texts.to_numpy(dtype=object)
         found: list[set[str]] = [set() for _ in values]
-        for position in np.flatnonzero(texts.str.contains(SPELLED, regex=True).to_numpy(dtype=bool)):
+        written = np.flatnonzero(texts.str.contains(SPELLED, regex=True).to_numpy(dtype=bool))
+        for position in written:
             found[position] |= spelled(values[position])
         candidates = np.flatnonzero(texts.str.contains(coin_words(), regex=True).to_numpy(dtype=bool))
         if candidates.size:
             for position, document in zip(candidates, _gazetteer().pipe(values[candidates]), strict=True):
                 found[position].update(f"{COIN}:{entity.ent_id_}" for entity in document.ents)
         words = texts.str.replace(NOT_LANGUAGE, "\n", regex=True)
-        for one, text in zip(found, words.to_numpy(dtype=object), strict=True):
-            one |= listed(text, {entity[len(TICKER_TYPE) :] for entity in one if entity.startswith(TICKER_TYPE)})
-            one.update(f"PERSON:{name}" for name, _, _ in persons(text))
+        sentences = words.to_numpy(dtype=object)
+        tickers = {position: told for position in written if (told := _tickers_among(found[position]))}
+        for position, told in tickers.items():
+            found[position] |= traded(told)
+        for position in naming_organisations(words):
+            found[position] |= listed(sentences[position], tickers.get(position, set()))
+        for position in naming_persons(words):
+            found[position].update(f"PERSON:{name}" for name, _, _ in persons(sentences[position]))
         if self._model and len(texts):
             self._add_configured(self._model, values, found)
         return pd.DataFrame({"entities": [sorted(one) for one in found]})

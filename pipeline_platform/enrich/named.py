@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token
+import numpy as np
+import pandas as pd
+
+from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, holding
 from pipeline_platform.enrich.organisations import ORGANISATIONS, Organisation
 
 COMPANY_SIGNS = frozenset(
@@ -68,6 +71,11 @@ def asset_by_ticker() -> dict[str, str]:
     return {asset.partition(":")[2]: asset for asset in assets}
 
 
+def naming(texts: pd.Series) -> np.ndarray:
+    """Positions of the texts in which `named` may find something."""
+    return holding(texts, _gazetteer().anchors)
+
+
 def named(text: str, tickers: Iterable[str] = ()) -> list[Named]:
     """The organisations and products of a text, in their order.
 
@@ -76,8 +84,6 @@ def named(text: str, tickers: Iterable[str] = ()) -> list[Named]:
         tickers: those that the text names, as signs of the companies behind them.
     """
     gazetteer = _gazetteer()
-    if not gazetteer.may_occur(text):
-        return []
     tokens = gazetteer.tokens(text)
     matches = gazetteer.find(tokens, text)
     told = {asset_by_ticker().get(ticker, "") for ticker in tickers}

@@ -6,7 +6,10 @@ case are not found.
 
 import re
 
-from pipeline_platform.enrich.gazetteer import WORD
+import numpy as np
+import pandas as pd
+
+from pipeline_platform.enrich.gazetteer import WORD, holding
 from pipeline_platform.enrich.names import GIVEN_NAMES
 
 TITLES = frozenset(
@@ -53,10 +56,13 @@ NOT_SURNAMES = BUILDINGS | frozenset(
 GAP = re.compile(r"\.? ")
 
 
+def naming(texts: pd.Series) -> np.ndarray:
+    """Positions of the texts in which `persons` may find somebody."""
+    return holding(texts, FIRST_WORDS)
+
+
 def persons(text: str) -> list[tuple[str, int, int]]:
     """The persons of a text in their order: name, and where it begins and ends."""
-    if FIRST_WORDS.isdisjoint(WORD.findall(text)):
-        return []
     tokens = [(found[0], *found.span()) for found in WORD.finditer(text)]
     found: list[tuple[str, int, int]] = []
     position = 0

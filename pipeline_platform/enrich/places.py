@@ -23,7 +23,7 @@ from pipeline_platform.dedup.cities import RegisteredPlace
 from pipeline_platform.dedup.places import registry
 from pipeline_platform.enrich.cities import CITIES, City
 from pipeline_platform.enrich.countries import COUNTRIES, REGIONS, Land
-from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, without_accents
+from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, holding, without_accents
 from pipeline_platform.enrich.geocoded import GeocodedPlace
 from pipeline_platform.enrich.language import NOT_LANGUAGE
 from pipeline_platform.enrich.names import GIVEN_NAMES
@@ -164,10 +164,12 @@ class Finder:
     def __init__(self, cities: Iterable[City] = CITIES) -> None:
         self._names = Gazetteer(_names(cities))
 
+    def naming(self, texts: pd.Series) -> np.ndarray:
+        """Positions of the texts in which `find` may find a place."""
+        return holding(texts, self._names.anchors)
+
     def find(self, text: str) -> list[Place]:
         """The places of a text, in their order."""
-        if not self._names.may_occur(text):
-            return []
         tokens = self._names.tokens(text)
         matches = self._names.find(tokens, text)
         context = _context(matches)
@@ -295,12 +297,14 @@ class Places:
             self._finder = Finder(with_geocoded(gazetteer_cities(self._registered), self._geocoded))
         words = texts.str.slice(0, MAX_CHARACTERS).str.replace(NOT_LANGUAGE, "\n", regex=True)
         named = np.empty(len(texts), dtype=object)
-        main: list[str | None] = []
-        for position, text in enumerate(words.to_numpy(dtype=object)):
-            found = self._finder.find(text)
+        named[:] = [[]] * len(texts)
+        main: list[str | None] = [None] * len(texts)
+        sentences = words.to_numpy(dtype=object)
+        for position in self._finder.naming(words):
+            found = self._finder.find(sentences[position])
             # `most_common` keeps the order of the text among equally frequent ones.
             cities = [key for key, _ in Counter(place.key for place in found if place.is_city).most_common()]
             countries = [key for key, _ in Counter(place.country for place in found).most_common()]
             named[position] = cities + countries
-            main.append(next(iter(named[position]), None))
+            main[position] = next(iter(named[position]), None)
         return pd.DataFrame({"places": named, "place": main})
