@@ -105,8 +105,13 @@ def take_in(
         watched = None if targets is None else [target for target in targets if target != RECHECK_TARGET]
         collected = collector.collect(watched)
         letters = letters_of(collected.failures, window)
+        healed = sum(
+            stores.warehouse.narrow(source.name, stream.name, failure.target, window, failure.left)
+            for failure in collected.failures
+            if failure.left is not None
+        )
         buried = stores.warehouse.bury(letters)
-        healed = sum(stores.warehouse.heal(source.name, stream.name, target, window) for target in collected.whole)
+        healed += sum(stores.warehouse.heal(source.name, stream.name, target, window) for target in collected.whole)
         wanted = targets is None or RECHECK_TARGET in targets
         # An upstream that gave nothing need not be asked more: what is due stays due.
         if wanted and stream.recheck is not None and (collected.whole or not collected.failures):
@@ -145,7 +150,7 @@ def _letter(
         source=source.name,
         stream=stream.name,
         target=redact(failure.target, secrets),
-        window=window,
+        window=failure.left or window,
         request=dict(failure.error.request),
         error_class=type(failure.error).__name__,
         message=redact(str(failure.error), secrets),

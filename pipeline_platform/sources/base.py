@@ -79,16 +79,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records of one response, with the request that gave them (no secrets)."""
+    """Records of one response, with the request that gave them (no secrets).
+
+    `left` is what of the window is still to come after this page; a fetch that fails later owes no more than that. None
+    where pages do not follow time: then all of it is owed.
+    """
 
     records: list[Record]
     request: Mapping[str, Any] = field(default_factory=dict)
     from_sandbox: bool = False
+    left: Window | None = None
 
     @classmethod
-    def of(cls, response: "Response", records: list[Record]) -> "Page":
+    def of(cls, response: "Response", records: list[Record], left: Window | None = None) -> "Page":
         """The page of `response`, described by its redacted request."""
-        return cls(records=records, request=response.request, from_sandbox=response.from_sandbox)
+        return cls(records=records, request=response.request, from_sandbox=response.from_sandbox, left=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,8 @@ class Stream:
         recheck: yields the records as the upstream shows them now, those it removed with a payload that says so; what
             was deleted there is deleted here by it. Given records that were not received for a day.
         recheck_days: how many days back records are checked again.
-        max_pages: pages of one target after which a pagination counts as endless.
+        max_pages: pages of one target after which a pagination counts as endless; a function where a longer window
+            honestly needs more.
         opt_in: the setting that is empty by default, and turns the stream on when it is filled: for what costs money.
     """
 
@@ -184,7 +190,7 @@ class Stream:
     fields: Mapping[str, str]
     recheck: Recheck | None = None
     recheck_days: int = 0
-    max_pages: int = 200
+    max_pages: int | Callable[[Fetch[Any]], int] = 200
     opt_in: str | None = None
 
 

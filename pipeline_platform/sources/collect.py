@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream
+from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream, Window
 from pipeline_platform.sources.errors import Malformed, Permanent, SourceError
 from pipeline_platform.sources.fields import FieldTable
 from pipeline_platform.sources.redact import redact
@@ -40,11 +40,12 @@ Envelope = dict[str, Any]
 
 @dataclass(frozen=True)
 class Failure:
-    """A target that could not be fetched whole."""
+    """A target that could not be fetched whole; `left` is what of the window is missing, None for all of it."""
 
     target: str
     error: SourceError
     traceback: str
+    left: Window | None = None
 
 
 @dataclass
@@ -150,28 +151,30 @@ class Collector:
         return result
 
     def _try_pages(self, target: str, pages: Iterable[Page], result: Collected) -> None:
+        left: Window | None = None
         try:
             for page in pages:
                 if self._stopped.is_set():
                     return
                 self._take_page(page, result)
+                left = page.left
         except SourceError as error:
-            result.failures.append(self._failure(target, error))
+            result.failures.append(self._failure(target, error, left))
         else:
             result.whole.append(target)
 
-    def _failure(self, target: str, error: SourceError) -> Failure:
+    def _failure(self, target: str, error: SourceError, left: Window | None) -> Failure:
         secrets = self.fetch.client.secrets
         log.warning("%s %s: %s: %s", self.stream.name, target, type(error).__name__, redact(str(error), secrets))
         trace = redact("".join(traceback.format_exception(error)), secrets)
-        return Failure(target, error, trace)
+        return Failure(target, error, trace, left)
 
     def _pages_of(self, target: str) -> Iterator[Page]:
+        bound = self.stream.max_pages
+        most = bound(self.fetch) if callable(bound) else bound
         for pages, page in enumerate(self.stream.fetch(self.fetch, target), start=1):
-            if pages > self.stream.max_pages:
-                raise Malformed(
-                    f"{self.stream.name} {target}: the pages do not end; stopped after {self.stream.max_pages}"
-                )
+            if pages > most:
+                raise Malformed(f"{self.stream.name} {target}: the pages do not end; stopped after {most}")
             yield page
 
     def _take_page(self, page: Page, result: Collected) -> None:

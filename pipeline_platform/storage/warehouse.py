@@ -180,6 +180,36 @@ class Warehouse:
             )
             return int(healed.rowcount)
 
+    def narrow(self, source: str, stream: str, target: str, window: Window, left: Window) -> int:
+        """Take off the open letters of a target what was fetched of `window`, all but `left`; how many are paid by it.
+
+        Only letters that lie within `window` were asked for, and so can be paid in part.
+        """
+        asked = (
+            DEAD_LETTERS.c.status == "open",
+            DEAD_LETTERS.c.source == source,
+            DEAD_LETTERS.c.stream == stream,
+            DEAD_LETTERS.c.target == target,
+            DEAD_LETTERS.c.window_start >= window.start,
+            DEAD_LETTERS.c.window_end <= window.end,
+        )
+        touches = sa.and_(DEAD_LETTERS.c.window_start < left.end, DEAD_LETTERS.c.window_end > left.start)
+        with self._begin() as connection:
+            healed = connection.execute(
+                sa.update(DEAD_LETTERS)
+                .where(*asked, sa.not_(touches))
+                .values(status="healed", healed_at=datetime.now(UTC))
+            )
+            connection.execute(
+                sa.update(DEAD_LETTERS)
+                .where(*asked, touches)
+                .values(
+                    window_start=sa.func.greatest(DEAD_LETTERS.c.window_start, left.start),
+                    window_end=sa.func.least(DEAD_LETTERS.c.window_end, left.end),
+                )
+            )
+            return int(healed.rowcount)
+
     def dead_letters(
         self, *, status: str | None = "open", source: str | None = None, limit: int = 1000
     ) -> list[DeadLetter]:
@@ -191,6 +221,13 @@ class Warehouse:
             query = query.where(DEAD_LETTERS.c.source == source)
         with self._begin() as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
+
+    def open_letter(self, letter: DeadLetter) -> DeadLetter | None:
+        """A letter as it stands now; None when it was healed meanwhile."""
+        query = sa.select(DEAD_LETTERS).where(DEAD_LETTERS.c.id == letter.id, DEAD_LETTERS.c.status == "open")
+        with self._begin() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _letter(row)
 
     def record_fetch(self, **fetch: Any) -> None:
         """Keep a row of `fetches`; the arguments are its columns."""

@@ -14,6 +14,7 @@ from pipeline_platform.operate.staleness import stale_streams
 from pipeline_platform.sandbox.faults import FaultPlan
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import World
+from pipeline_platform.schemas.catalog import raw_table
 from pipeline_platform.sources.base import Window
 from pipeline_platform.sources.registry import source_named
 from pipeline_platform.storage.stores import Stores
@@ -78,6 +79,33 @@ def test_a_whole_fetch_closes_what_was_owed(stores: Stores, monkeypatch: pytest.
     with sandbox(monkeypatch):
         assert fetch(stores).healed == 1
     assert stores.warehouse.dead_letters() == []
+
+
+def test_a_backfill_beyond_the_requests_of_a_day_goes_on_where_it_stopped(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request is paid for: no moment of the three days may be asked for twice."""
+    past = next(stream for stream in OPENWEATHER.streams if stream.name == "openweather_history")
+    days = Window(TODAY.start - timedelta(days=3), TODAY.start)
+    with sandbox(monkeypatch):
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_PLACES", '[{"name": "Lisbon", "lat": 38.7, "lon": -9.1}]')
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_HOURS", str(list(range(24))))
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_DAILY_REQUESTS", "30")
+        assert take_in(stores, OPENWEATHER, past, days, run_id="run").merged.inserted == 30
+        owed = []
+        for allowed in (60, 90):
+            (letter,) = stores.warehouse.dead_letters()
+            owed.append((letter.error_class, letter.window.start - days.start, letter.window.end))
+            monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_DAILY_REQUESTS", str(allowed))
+            (outcome,) = replay(stores, run_id="again", progress=lambda _: None)
+        assert outcome.healed
+        assert outcome.records == 72 - 60
+    assert owed == [
+        ("QuotaExhausted", timedelta(hours=29, seconds=1), days.end),
+        ("QuotaExhausted", timedelta(hours=59, seconds=1), days.end),
+    ]
+    assert stores.warehouse.dead_letters() == []
+    assert len(stores.lake.read(raw_table(OPENWEATHER, past))) == 72
 
 
 def test_rows_of_the_sandbox_never_reach_a_live_lake(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

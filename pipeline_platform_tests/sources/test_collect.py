@@ -102,6 +102,34 @@ def test_a_defect_is_raised_and_ends_the_others() -> None:
         collected(ask, ["broken", "endless"], concurrency=2, max_pages=10**9)
 
 
+def test_a_long_window_may_have_more_pages() -> None:
+    def hours(fetch: Fetch[Any]) -> int:
+        return int((fetch.window.end - fetch.window.start) / timedelta(hours=1))
+
+    def ask(fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        for number in range(hours(fetch) + (target == "endless")):
+            yield page(f"{target}{number}")
+
+    result, rows = collected(ask, ["day", "endless"], max_pages=hours)
+    assert result.whole == ["day"]
+    assert [str(failure.error) for failure in result.failures] == [
+        "rss_articles endless: the pages do not end; stopped after 24"
+    ]
+    assert len(rows) == 48
+
+
+def test_a_failure_knows_what_is_left() -> None:
+    left = Window(NOW - timedelta(hours=1), NOW)
+
+    def ask(_fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        if target == "late":
+            yield replace(page("a"), left=left)
+        raise Transient("away")
+
+    result, _ = collected(ask, ["late", "at once"])
+    assert [failure.left for failure in result.failures] == [left, None]
+
+
 def test_fields_that_no_column_comes_from_are_counted() -> None:
     payload = {"title": "A", "data": {"text": "B", "extra": [{"x": 1}, {"x": 2}], "none": None}, "tags": []}
 
