@@ -124,6 +124,7 @@ def _of_recheck(rechecked: Rechecked | None) -> dict[str, int]:
         "rechecked": rechecked.collected.records,
         "removed upstream": rechecked.removed,
         "waiting for a re-check": rechecked.waiting,
+        "held back after a failed re-check": rechecked.held_back,
     }
 
 

@@ -115,11 +115,14 @@ def take_in(
         wanted = targets is None or RECHECK_TARGET in targets
         # An upstream that gave nothing need not be asked more: what is due stays due.
         if wanted and stream.recheck is not None and (collected.whole or not collected.failures):
-            rechecked = recheck_records(stores, stream, table, collector, stream.recheck, started)
+            # Who asks for it by name wants what is owed now.
+            rechecked = recheck_records(
+                stores, stream, table, collector, stream.recheck, started, patient=targets is None
+            )
             more = letters_of(rechecked.collected.failures, rechecked.window)
             buried += stores.warehouse.bury(more)
             letters += more
-    if rechecked is not None and not rechecked.collected.failures:
+    if rechecked is not None and not rechecked.collected.failures and not rechecked.held_back:
         # What an earlier re-check owes is still due, so that a later one pays it, whatever its days.
         until_now = Window(_EPOCH, rechecked.window.end)
         healed += stores.warehouse.heal(source.name, stream.name, RECHECK_TARGET, until_now)
