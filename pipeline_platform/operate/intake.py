@@ -138,8 +138,10 @@ def take_in(
         records=intake.records,
         inserted=total.inserted,
         updated=total.updated,
-        targets=len(collected.whole) + len(collected.failures) + (rechecked is not None),
+        targets=len(collected.whole) + len(collected.failures) + len(collected.skipped) + (rechecked is not None),
         failed_targets=len(intake.failures),
+        skipped_targets=len(collected.skipped),
+        skipped=next(iter(collected.skipped.values()), None),
         requests=client.requests,
         error=letters[0].message if letters else None,
     )

@@ -100,7 +100,9 @@ def recheck_records(
     )
     due = _due(stores.lake, table, window, stores.warehouse.rechecks(stream.name), now)
     rested = due["asked_again"] <= now if patient else due["asked_again"].notna()
-    wanted = due[rested].head(RECHECK_BATCH)
+    settings = collector.fetch.settings
+    most = RECHECK_BATCH if stream.recheck_most is None else min(RECHECK_BATCH, stream.recheck_most(settings))
+    wanted = due[rested].head(most)
     answers = _Answers(stream, _parts(_known(stores.lake, table, wanted), wanted["failures"].tolist()))
     collected = Collected()
     if len(wanted):

@@ -67,5 +67,5 @@ def _replay_one(stores: Stores, letter: DeadLetter, run_id: str) -> Replayed:
     elif letter.target not in stream.targets(source_settings(source)):
         return Replayed(letter, healed=False, error="the target is no longer on the watch list", records=0)
     intake = take_in(stores, source, stream, letter.window, run_id=run_id, targets=[letter.target])
-    error = str(intake.failures[0].error) if intake.failures else None
+    error = str(intake.failures[0].error) if intake.failures else intake.collected.skipped.get(letter.target)
     return Replayed(letter, healed=error is None, error=error, records=intake.records)

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream, Window
-from pipeline_platform.sources.errors import Malformed, Permanent, SourceError
+from pipeline_platform.sources.errors import Malformed, NotDue, Permanent, SourceError
 from pipeline_platform.sources.fields import FieldTable
 from pipeline_platform.sources.redact import redact
 
@@ -53,6 +53,7 @@ class Collected:
     """What a collection brought: counts, days that were seen, the targets that failed and those fetched whole.
 
     `unmapped` counts the payloads, of the `looked_at` ones, that have a field from which no column comes, by its path.
+    `skipped` says of targets that had no turn why.
     """
 
     records: int = 0
@@ -62,6 +63,7 @@ class Collected:
     days: Counter[date] = field(default_factory=Counter)
     whole: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 class Collector:
@@ -158,6 +160,8 @@ class Collector:
                     return
                 self._take_page(page, result)
                 left = page.left
+        except NotDue as reason:
+            result.skipped[target] = str(reason)
         except SourceError as error:
             result.failures.append(self._failure(target, error, left))
         else:

@@ -55,6 +55,8 @@ FETCHES = sa.Table(
     sa.Column("targets", sa.Integer, nullable=False),
     sa.Column("failed_targets", sa.Integer, nullable=False),
     sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped_targets", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped", sa.Text),
     sa.Column("error", sa.Text),
     sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
 )
@@ -88,7 +90,9 @@ RECHECKS = sa.Table(
 )
 
 _UPGRADE = """
-alter table fetches add column if not exists requests integer not null default 0;
+alter table fetches add column if not exists requests integer not null default 0,
+    add column if not exists skipped_targets integer not null default 0,
+    add column if not exists skipped text;
 alter table rechecks alter column checked_at drop not null,
     add column if not exists failures integer not null default 0,
     add column if not exists failed_at timestamp with time zone;

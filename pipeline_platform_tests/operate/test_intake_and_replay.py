@@ -108,6 +108,29 @@ def test_a_backfill_beyond_the_requests_of_a_day_goes_on_where_it_stopped(
     assert len(stores.lake.read(raw_table(OPENWEATHER, past))) == 72
 
 
+def test_what_has_no_turn_is_shown_and_not_owed(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = source_named("alpha_vantage")
+    daily = next(stream for stream in source.streams if stream.name == "alpha_vantage_daily")
+    with running(build_app(World())) as url:
+        watch = httpx.get(f"{url}/watch").json()["alpha_vantage"]
+        watched = [*watch["symbols"], *watch["funds"], *watch["currencies"], *watch["crypto"]]
+        for name in ("base_url", "api_key", "symbols", "funds", "currencies", "crypto", "premium"):
+            text = watch[name] if isinstance(watch[name], str) else httpx.Response(200, json=watch[name]).text
+            monkeypatch.setenv(f"PIPELINE_ALPHA_VANTAGE__{name.upper()}", text)
+        monkeypatch.setenv("PIPELINE_ALPHA_VANTAGE__REQUESTS_PER_MINUTE", "6000")
+        monkeypatch.setenv("PIPELINE_ALPHA_VANTAGE__REQUESTS_PER_DAY", "3")
+        intake = take_in(stores, source, daily, TODAY, run_id="run")
+        (row,) = [row for row in source_overview(stores) if row["source"] == "alpha_vantage"]
+    skipped = intake.collected.skipped
+    assert 0 < len(intake.collected.whole) <= 2
+    assert {*intake.collected.whole, *skipped} == set(watched)
+    assert (intake.failures, stores.warehouse.dead_letters()) == ([], [])
+    assert row["last error"] is None
+    (told,) = row["skipped targets"]
+    assert told.startswith(f"{len(skipped)} of alpha_vantage_daily: ")
+    assert "has its turn on" in told
+
+
 def test_rows_of_the_sandbox_never_reach_a_live_lake(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     live = Stores(stores.settings.model_copy(update={"mode": "live", "home": stores.settings.home / "live"}))
     with sandbox(monkeypatch):

@@ -206,6 +206,20 @@ def test_a_record_that_the_upstream_cannot_answer_for_holds_up_no_other(
     assert {letter.target for letter in stores.warehouse.dead_letters()} == {RECHECK_TARGET}
 
 
+def test_an_upstream_that_charges_is_asked_for_no_more_than_was_set(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = fetch_before(stores, monkeypatch).merged.inserted
+    window = Window(NOW - timedelta(days=1), NOW + timedelta(hours=1))
+    with sandbox(monkeypatch, NOW):
+        for most in (30, 0):
+            dear = replace(POSTS, recheck_most=lambda _, most=most: most)
+            intake = take_in(stores, REDDIT, dear, window, run_id="run", now=NOW)
+            assert intake.rechecked is not None
+            assert intake.rechecked.collected.records == most
+    assert intake.rechecked.waiting == total - 30
+
+
 def test_an_upstream_that_answers_for_nothing_is_not_asked_for_everything(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

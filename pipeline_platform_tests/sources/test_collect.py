@@ -11,7 +11,7 @@ import pytest
 
 from pipeline_platform.sources.base import Fetch, Page, Record, Window
 from pipeline_platform.sources.collect import LOOKED_AT, Collected, Collector, Envelope
-from pipeline_platform.sources.errors import Transient
+from pipeline_platform.sources.errors import NotDue, Transient
 from pipeline_platform.sources.fields import FieldTable, leaves, paths_of
 from pipeline_platform.sources.rss import SOURCE
 
@@ -128,6 +128,17 @@ def test_a_failure_knows_what_is_left() -> None:
 
     result, _ = collected(ask, ["late", "at once"])
     assert [failure.left for failure in result.failures] == [left, None]
+
+
+def test_a_target_without_a_turn_is_skipped_and_no_failure() -> None:
+    def ask(_fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        if target == "b":
+            raise NotDue("b has its turn tomorrow")
+        yield page(target)
+
+    result, rows = collected(ask, list("abc"), concurrency=2)
+    assert (result.whole, result.failures, result.skipped) == (["a", "c"], [], {"b": "b has its turn tomorrow"})
+    assert len(rows) == 2
 
 
 def test_fields_that_no_column_comes_from_are_counted() -> None:
