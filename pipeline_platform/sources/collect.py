@@ -53,7 +53,7 @@ class Collected:
     """What a collection brought: counts, days that were seen, the targets that failed and those fetched whole.
 
     `unmapped` counts the payloads, of the `looked_at` ones, that have a field from which no column comes, by its path.
-    `skipped` says of targets that had no turn why.
+    `skipped` says of targets that had no turn why, `by_target` how many records each one gave.
     """
 
     records: int = 0
@@ -64,6 +64,7 @@ class Collected:
     whole: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    by_target: Counter[str] = field(default_factory=Counter)
 
 
 class Collector:
@@ -159,6 +160,7 @@ class Collector:
                 if self._stopped.is_set():
                     return
                 self._take_page(page, result)
+                result.by_target[target] += len(page.records)
                 left = page.left
         except NotDue as reason:
             result.skipped[target] = str(reason)

@@ -73,6 +73,20 @@ def test_a_replay_that_fails_keeps_the_letter_with_its_new_error(
     assert "key" in letter.message
 
 
+def test_letters_of_one_window_are_paid_by_one_fetch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox(monkeypatch, "openweather:404x3"):
+        intake = fetch(stores)
+    owed = sorted(failure.target for failure in intake.failures)
+    assert len(owed) == 3
+    with sandbox(monkeypatch):
+        outcomes = replay(stores, run_id="again", progress=lambda _: None)
+    assert sorted(outcome.letter.target for outcome in outcomes) == owed
+    assert [(outcome.healed, outcome.records) for outcome in outcomes] == [(True, 1)] * 3
+    assert {outcome.days for outcome in outcomes} == {frozenset({NOW.date()})}
+    (newest,) = stores.warehouse.last_fetches()
+    assert (newest["run_id"], newest["targets"]) == ("again", 3)
+
+
 def test_a_whole_fetch_closes_what_was_owed(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     with sandbox(monkeypatch, "openweather:404x1"):
         fetch(stores)
