@@ -318,6 +318,7 @@ SOURCE = Source(
                 **_FIELDS,
                 "opened_at": "date (midnight UTC of the trading day)",
                 "volume": "5. volume | 6. volume",
+                "volume_unit": "asset_class (shares, of coins coins)",
                 "adjusted_close": "5. adjusted close",
             },
             sample=Sample(
@@ -348,7 +349,7 @@ SOURCE = Source(
             fetch=fetch_intraday,
             identify=identify_intraday,
             parse=parse_intraday,
-            fields={**_FIELDS, "volume": "5. volume"},
+            fields={**_FIELDS, "volume": "5. volume", "volume_unit": "asset_class (shares, of coins coins)"},
             sample=Sample(
                 "AAPL",
                 [

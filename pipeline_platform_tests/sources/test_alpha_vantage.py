@@ -284,6 +284,7 @@ def test_an_old_coin_tells_two_currencies_and_ours_is_read() -> None:
     }  # fmt: skip
     row = alpha_vantage_bars.parse_daily(payload)
     assert (row["open"], row["high"], row["low"], row["close"], row["currency"]) == (4.0, 5.0, 3.0, 4.5, "CNY")
+    assert (row["volume"], row["volume_unit"]) == (1.5, "coins")
 
 
 def test_bars_within_the_day_open_at_their_stamp_in_utc(ask: Ask) -> None:
