@@ -17,15 +17,18 @@ SECONDS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14400
 ASSET = ["source", "symbol", "currency"]
 
 
-def _volume(bars: pd.DataFrame) -> pd.Series:
-    """Volume per day: of the longest bars that have one, summed; of crypto the last, as each tells that of 24 hours."""
+def _volume(bars: pd.DataFrame) -> pd.DataFrame:
+    """Volume and its unit per day: of the longest candles that have one, summed unit by unit.
+
+    Without candles that of the last sample, as each tells the volume of 24 hours.
+    """
+    day = ["event_date", *ASSET]
     traded = bars.dropna(subset="volume")
-    rolling = traded["asset_class"] == "crypto"
-    last = traded[rolling].groupby(["event_date", *ASSET])["volume"].last()
-    others = traded[~rolling]
-    longest = others.groupby(["event_date", *ASSET])["seconds"].transform("max")
-    summed = others[others["seconds"] == longest].groupby(["event_date", *ASSET])["volume"].sum()
-    return pd.concat([last, summed])
+    last = traded[traded["is_sample"]].groupby(day)[["volume", "volume_unit"]].last()
+    candles = traded[traded["is_candle"]]
+    longest = candles[candles["seconds"] == candles.groupby(day)["seconds"].transform("max")]
+    summed = longest.groupby([*day, "volume_unit"])["volume"].sum().reset_index("volume_unit").groupby(day).last()
+    return summed[["volume", "volume_unit"]].combine_first(last)
 
 
 def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +70,7 @@ def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
             "bars": closing.size(),
         }
     )
-    daily = daily.assign(volume=_volume(closing_order)).reset_index().sort_values([*ASSET, "event_date"])
+    daily = daily.join(_volume(closing_order)).reset_index().sort_values([*ASSET, "event_date"])
     before = daily.groupby(ASSET)[["event_date", "close"]].shift(1)
     gap = pd.to_datetime(daily["event_date"]) - pd.to_datetime(before["event_date"])
     previous = before["close"].where(gap <= pd.Timedelta(days=PREVIOUS_CLOSE_DAYS))

@@ -36,6 +36,8 @@ def raw_asset(source: Source, stream: Stream) -> dg.AssetsDefinition:
         _mark_other_days(context, intake, days)
         if intake.failures:
             context.log.warning(f"{len(intake.failures)} targets failed and are dead letters: see metadata")
+        for target, reason in intake.collected.skipped.items():
+            context.log.info(f"{target} was skipped: {reason}")
         if intake.new_fields:
             context.log.warning(f"the upstream sends fields it never sent before: {', '.join(intake.new_fields)}")
         tell_days(context, {day: intake.collected.days[day] for day in days})
@@ -63,6 +65,10 @@ def _by_error(intake: Intake) -> dict[str, int]:
         line = f"{type(failure.error).__name__}: {failure.target}: {failure.error}"
         found[line] = found.get(line, 0) + 1
     return found
+
+
+def _by_reason(intake: Intake) -> dict[str, int]:
+    return {f"{target}: {reason}": 1 for target, reason in intake.collected.skipped.items()}
 
 
 def _mark_other_days(context: dg.AssetExecutionContext, intake: Intake, days: list[date]) -> None:
@@ -101,6 +107,7 @@ def _metadata(stores: Stores, source: Source, stream: Stream, intake: Intake, da
         "targets fetched": len(collected.whole),
         **_of_recheck(intake.rechecked),
         **({"targets failed": counts(_by_error(intake), "error")} if intake.failures else {}),
+        **({"targets skipped": counts(_by_reason(intake), "reason")} if collected.skipped else {}),
         "dead letters": intake.buried,
         "healed": intake.healed,
         **{
@@ -124,6 +131,7 @@ def _of_recheck(rechecked: Rechecked | None) -> dict[str, int]:
         "rechecked": rechecked.collected.records,
         "removed upstream": rechecked.removed,
         "waiting for a re-check": rechecked.waiting,
+        "held back after a failed re-check": rechecked.held_back,
     }
 
 

@@ -57,9 +57,8 @@ def replay_letters(context: dg.OpExecutionContext, stores: StoresResource) -> No
             f"{outcome.letter.stream} {outcome.letter.target}: {'healed' if outcome.healed else outcome.error}"
         ),
     )
-    for day in sorted({(o.letter.stream, o.letter.window.start.date()) for o in outcomes if o.healed}):
-        stream, first = day
-        context.log_event(dg.AssetMaterialization(asset_key=["raw", stream], partition=first.isoformat()))
+    for stream, day in sorted({(outcome.letter.stream, day) for outcome in outcomes for day in outcome.days}):
+        context.log_event(dg.AssetMaterialization(asset_key=["raw", stream], partition=day.isoformat()))
     context.add_output_metadata({"healed": sum(o.healed for o in outcomes), "letters": len(outcomes)})
 
 

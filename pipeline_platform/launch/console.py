@@ -228,6 +228,8 @@ def print_sources(rows: Sequence[dict[str, Any]]) -> None:
         if row["credentials"] != "none needed":
             for line in row["credentials"].splitlines():
                 out.print(f"{row['source']}: {escape(line)}")
+        for line in row["skipped targets"]:
+            note(f"{row['source']}: skipped {line}")
         if row["last error"]:
             complain(f"{row['source']}: {row['last error']}")
 

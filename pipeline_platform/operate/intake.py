@@ -105,16 +105,24 @@ def take_in(
         watched = None if targets is None else [target for target in targets if target != RECHECK_TARGET]
         collected = collector.collect(watched)
         letters = letters_of(collected.failures, window)
+        healed = sum(
+            stores.warehouse.narrow(source.name, stream.name, failure.target, window, failure.left)
+            for failure in collected.failures
+            if failure.left is not None
+        )
         buried = stores.warehouse.bury(letters)
-        healed = sum(stores.warehouse.heal(source.name, stream.name, target, window) for target in collected.whole)
+        healed += sum(stores.warehouse.heal(source.name, stream.name, target, window) for target in collected.whole)
         wanted = targets is None or RECHECK_TARGET in targets
         # An upstream that gave nothing need not be asked more: what is due stays due.
         if wanted and stream.recheck is not None and (collected.whole or not collected.failures):
-            rechecked = recheck_records(stores, stream, table, collector, stream.recheck, started)
+            # Who asks for it by name wants what is owed now.
+            rechecked = recheck_records(
+                stores, stream, table, collector, stream.recheck, started, patient=targets is None
+            )
             more = letters_of(rechecked.collected.failures, rechecked.window)
             buried += stores.warehouse.bury(more)
             letters += more
-    if rechecked is not None and not rechecked.collected.failures:
+    if rechecked is not None and not rechecked.collected.failures and not rechecked.held_back:
         # What an earlier re-check owes is still due, so that a later one pays it, whatever its days.
         until_now = Window(_EPOCH, rechecked.window.end)
         healed += stores.warehouse.heal(source.name, stream.name, RECHECK_TARGET, until_now)
@@ -130,8 +138,10 @@ def take_in(
         records=intake.records,
         inserted=total.inserted,
         updated=total.updated,
-        targets=len(collected.whole) + len(collected.failures) + (rechecked is not None),
+        targets=len(collected.whole) + len(collected.failures) + len(collected.skipped) + (rechecked is not None),
         failed_targets=len(intake.failures),
+        skipped_targets=len(collected.skipped),
+        skipped=next(iter(collected.skipped.values()), None),
         requests=client.requests,
         error=letters[0].message if letters else None,
     )
@@ -145,7 +155,7 @@ def _letter(
         source=source.name,
         stream=stream.name,
         target=redact(failure.target, secrets),
-        window=window,
+        window=failure.left or window,
         request=dict(failure.error.request),
         error_class=type(failure.error).__name__,
         message=redact(str(failure.error), secrets),

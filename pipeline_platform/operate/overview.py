@@ -61,6 +61,7 @@ def _row(
     mine = [row for row in fetched if row["source"] == source.name]
     successes = [row["succeeded_at"] for row in mine if row["succeeded_at"]]
     errors = [row["error"] for row in sorted(mine, key=lambda row: row["ended_at"]) if row["error"]]
+    skipped = [f"{row['skipped_targets']} of {row['stream']}: {row['skipped']}" for row in mine if row["skipped"]]
     state = source_state(stores, source)
     rows = counted[(counted["source"] == source.name).to_numpy(dtype=bool)]
     newest = rows["newest_event"].max() if len(rows) else None
@@ -77,6 +78,7 @@ def _row(
         **state,
         "last success": max(successes) if successes else None,
         "last error": errors[-1] if errors else None,
+        "skipped targets": skipped,
         "rows today": int(rows.loc[(rows["event_date"] == today).to_numpy(dtype=bool), "rows"].sum()),
         "newest event": None if newest is None or newest is pd.NA else newest,
         "unmapped fields": unmapped,

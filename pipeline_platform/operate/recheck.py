@@ -3,23 +3,32 @@
 Every fetch of a stream with a `recheck` checks some: those of the last `Stream.recheck_days` days that were neither
 received nor checked for `RECHECK_AFTER`, longest unseen first. What comes is merged like any other capture, so deleted
 content leaves the current version of the raw table, and the tables downstream follow.
+
+They are asked for in parts, and a part that fails holds up no other. What it was about is asked for again after a
+while, behind the others and in smaller parts, until the one record that the upstream cannot answer for stands alone.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
 
 from pipeline_platform.clean.payloads import UNREADABLE
 from pipeline_platform.schemas.table import Table
-from pipeline_platform.sources.base import Known, Page, Recheck, Stream, Window
+from pipeline_platform.sources.base import Fetch, Known, Page, Recheck, Stream, Window
 from pipeline_platform.sources.collect import Collected, Collector
+from pipeline_platform.sources.errors import CircuitOpen, QuotaExhausted, SourceError
 from pipeline_platform.storage.lake import Lake
 from pipeline_platform.storage.stores import Stores
+from pipeline_platform.storage.warehouse import RecheckNote
+
+_UNNOTED = RecheckNote()
 
 RECHECK_TARGET = "(re-check)"
 """Target of the dead letter of a re-check that failed."""
@@ -31,16 +40,26 @@ RECHECK_BATCH = 1_000
 """Records that one fetch checks at most: ten requests of an upstream that takes a hundred ids, so that budgets hold.
 At a cadence of 15 minutes that is 96,000 records a day."""
 
+PART_SIZES = (100, 10, 1)
+"""Records that are asked for together, by how often asking for them failed: at first as many as most upstreams take."""
+
+AGAIN_AFTER = (timedelta(0), timedelta(hours=1), timedelta(hours=4), timedelta(hours=16))
+"""How long they are left alone, by the same."""
+
+MOST_FAILED_PARTS = 3
+"""Parts that may fail in one fetch: an upstream that does not answer is not asked ten times over."""
+
 
 @dataclass(frozen=True)
 class Rechecked:
     """What a re-check found.
 
     Attributes:
-        collected: the captures that came, and the failure if it failed.
+        collected: the captures that came, and the first failure if a part failed.
         removed: records that the upstream deleted since their last capture.
         changed: days of the records whose payload changed, with their number.
         waiting: records that are due as well and left for the next fetch.
+        held_back: records that are due and were not asked for, because asking for them failed lately.
         window: the days that were looked at.
     """
 
@@ -48,15 +67,23 @@ class Rechecked:
     removed: int
     changed: Counter[date]
     waiting: int
+    held_back: int
     window: Window
 
 
 def recheck_records(
-    stores: Stores, stream: Stream, table: Table, collector: Collector, check: Recheck, now: datetime
+    stores: Stores,
+    stream: Stream,
+    table: Table,
+    collector: Collector,
+    check: Recheck,
+    now: datetime,
+    *,
+    patient: bool = True,
 ) -> Rechecked:
     """Check records of `stream` that are due.
 
-    A check that fails is returned as a failure of `RECHECK_TARGET`; what came before is kept, the rest stays due.
+    A check that fails is returned as a failure of `RECHECK_TARGET`; what came is kept, the rest stays due.
 
     Args:
         stores: where the records are.
@@ -65,32 +92,68 @@ def recheck_records(
         collector: takes what comes; the client in its `fetch` asks.
         check: the `recheck` of the stream.
         now: moment of the fetch.
+        patient: leave records alone for a while after asking for them failed.
     """
     window = Window(
         datetime.combine(now.date() - timedelta(days=stream.recheck_days), time(), UTC),
         datetime.combine(now.date() + timedelta(days=1), time(), UTC),
     )
-    checked = stores.warehouse.rechecks(stream.name)
-    due = _due(stores.lake, table, window, checked, now)
-    known = _known(stores.lake, table, due.head(RECHECK_BATCH))
-    answers = _Answers(stream, known)
+    due = _due(stores.lake, table, window, stores.warehouse.rechecks(stream.name), now)
+    rested = due["asked_again"] <= now if patient else due["asked_again"].notna()
+    settings = collector.fetch.settings
+    most = RECHECK_BATCH if stream.recheck_most is None else min(RECHECK_BATCH, stream.recheck_most(settings))
+    wanted = due[rested].head(most)
+    answers = _Answers(stream, _parts(_known(stores.lake, table, wanted), wanted["failures"].tolist()))
     collected = Collected()
-    if known:
-        collected = collector.take_pages(RECHECK_TARGET, answers.noted(check(collector.fetch, known)))
-        # After a failure only what was answered: the rest is asked for again.
-        seen = answers.seen if collected.failures else {one.record_id for one in known}
-        stores.warehouse.mark_rechecked(stream.name, seen, now, forget_before=window.start - RECHECK_AFTER)
-    return Rechecked(collected, answers.removed, answers.changed, len(due) - len(known), window)
+    if len(wanted):
+        collected = collector.take_pages(RECHECK_TARGET, answers.of(check, collector.fetch))
+        stores.warehouse.note_rechecks(
+            stream.name,
+            checked=answers.checked,
+            failed=answers.failed,
+            moment=now,
+            forget_before=window.start - RECHECK_AFTER,
+        )
+    return Rechecked(
+        collected,
+        answers.removed,
+        answers.changed,
+        waiting=int(rested.sum()) - len(wanted),
+        held_back=len(due) - int(rested.sum()),
+        window=window,
+    )
 
 
-def _due(lake: Lake, table: Table, window: Window, checked: dict[str, datetime], now: datetime) -> pd.DataFrame:
-    """Id, day and time of the records that are due, longest unseen first."""
+def _due(lake: Lake, table: Table, window: Window, notes: Mapping[str, RecheckNote], now: datetime) -> pd.DataFrame:
+    """The records that are due: id, day, time, failures, and from when they may be asked for again.
+
+    Those of which asking failed come last, the others longest unseen first.
+    """
     columns = ["record_id", "event_time", "event_date", "fetched_at"]
     held = lake.read_arrow(table, window.start.date(), window.end.date(), columns).to_pandas()
+    noted = [notes.get(name, _UNNOTED) for name in held["record_id"]]
+    moments = held["fetched_at"].dtype
     # A payload that came again unchanged leaves the capture as it was, with its old time: checks are noted apart.
-    asked = held["record_id"].map(checked).astype(held["fetched_at"].dtype)
+    asked = pd.Series([note.checked_at for note in noted], held.index, dtype=moments)
     held["last_seen"] = held["fetched_at"].where(~(asked > held["fetched_at"]), asked)
-    return held[held["last_seen"] <= now - RECHECK_AFTER].sort_values(["last_seen", "record_id"])
+    failed = pd.Series([note.failed_at for note in noted], held.index, dtype=moments)
+    # What was received since is no failure any more.
+    lasting = (failed > held["last_seen"]).to_numpy(dtype=bool)
+    held["failures"] = np.where(lasting, [note.failures for note in noted], 0)
+    rest = pd.Series(AGAIN_AFTER)[held["failures"].clip(upper=len(AGAIN_AFTER) - 1)].to_numpy()
+    held["asked_again"] = failed.where(lasting, held["last_seen"]) + rest
+    due = held[held["last_seen"] <= now - RECHECK_AFTER]
+    return due.sort_values(["failures", "last_seen", "record_id"])
+
+
+def _parts(known: Sequence[Known], failures: Sequence[int]) -> list[list[Known]]:
+    """`known` in parts to ask for together, none with records that failed more often than others of it."""
+    parts: list[list[Known]] = []
+    for failed, same in groupby(zip(failures, known, strict=True), lambda pair: pair[0]):
+        records = [one for _, one in same]
+        size = PART_SIZES[min(failed, len(PART_SIZES) - 1)]
+        parts += [records[start : start + size] for start in range(0, len(records), size)]
+    return parts
 
 
 def _known(lake: Lake, table: Table, due: pd.DataFrame) -> list[Known]:
@@ -112,26 +175,56 @@ def _read(payload: str) -> Any:
 
 
 class _Answers:
-    """Notes what a re-check yields about the records it was given."""
+    """Asks for the parts of a re-check, and notes what comes about their records.
 
-    def __init__(self, stream: Stream, known: Sequence[Known]) -> None:
+    Attributes:
+        checked: records that need not be asked for again: of a part that failed only those that came.
+        failed: the others of parts that failed; parts that were not asked for are in neither.
+        changed, removed: as in `Rechecked`.
+    """
+
+    def __init__(self, stream: Stream, parts: Sequence[Sequence[Known]]) -> None:
         self._stream = stream
-        self._known = {one.record_id: one for one in known}
-        self.seen: set[str] = set()
+        self._parts = parts
+        self._known = {one.record_id: one for part in parts for one in part}
+        self.checked: set[str] = set()
+        self.failed: set[str] = set()
         self.changed: Counter[date] = Counter()
         self.removed = 0
 
-    def noted(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """`pages`, as they come."""
-        for page in pages:
-            for record in page.records:
-                held = self._known.get(record.record_id or "")
-                if held is not None:
-                    self._note(held, record.payload)
-            yield page
+    def of(self, check: Recheck, fetch: Fetch[Any]) -> Iterator[Page]:
+        """The pages of all parts, as they come.
+
+        Raises:
+            SourceError: the first failure of a part, after the others; at once where no part would be answered.
+        """
+        errors: list[SourceError] = []
+        for part in self._parts:
+            try:
+                for page in check(fetch, part):
+                    self._look_at(page)
+                    yield page
+            except (CircuitOpen, QuotaExhausted) as error:
+                errors.append(error)
+                break
+            except SourceError as error:
+                self.failed |= {one.record_id for one in part} - self.checked
+                errors.append(error)
+                if len(errors) == MOST_FAILED_PARTS:
+                    break
+            else:
+                self.checked |= {one.record_id for one in part}
+        if errors:
+            raise errors[0]
+
+    def _look_at(self, page: Page) -> None:
+        for record in page.records:
+            held = self._known.get(record.record_id or "")
+            if held is not None:
+                self._note(held, record.payload)
 
     def _note(self, held: Known, payload: Any) -> None:
-        self.seen.add(held.record_id)
+        self.checked.add(held.record_id)
         if payload == held.payload:
             return
         self.changed[held.event_time.date()] += 1

@@ -65,8 +65,10 @@ class Fault:
     count: int | None
 
     def covers(self, path: str) -> bool:
-        """Whether `path` (without its leading slash) lies in the scope."""
+        """Whether `path` (without its leading slash) lies in the scope; pages of the sandbox itself never do."""
         source, _, rest = path.partition("/")
+        if not rest:
+            return False
         if self.scope in ("*", source):
             return not rest.endswith(TOKEN_PATHS)
         return path == self.scope or path.startswith(self.scope + "/")

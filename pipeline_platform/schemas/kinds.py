@@ -30,6 +30,8 @@ CLOCK_SKEW = pd.Timedelta(minutes=10)
 
 DOCUMENT_KINDS = ("post", "comment", "tweet", "article", "story", "issue")
 ASSET_CLASSES = ("crypto", "equity", "index", "currency", "fund", "commodity")
+VOLUME_UNITS = ("shares", "contracts", "coins", "currency")
+"""What a volume counts: pieces of what is traded, or its value in the currency of the prices."""
 BAR_INTERVALS = ("1m", "5m", "15m", "30m", "1h", "4h", "4d", "1d", "1w")
 EVENT_TYPES = (
     "commit",
@@ -79,6 +81,10 @@ def has_title_or_text(frame: pd.DataFrame) -> pd.Series:
 
 def _score_not_negative(frame: pd.DataFrame) -> pd.Series:
     return ((frame["score"] >= 0) | (frame["kind"] == "comment")).fillna(True)
+
+
+def _volume_has_unit(frame: pd.DataFrame) -> pd.Series:
+    return frame["volume"].isna() | frame["volume_unit"].notna()
 
 
 def _low_is_lowest(frame: pd.DataFrame) -> pd.Series:
@@ -131,7 +137,14 @@ MARKET_BARS: dict[str, pa.Column] = {
     "low": real("Lowest price.", above(0, "price_positive"), unit="currency"),
     "close": real("Last price.", above(0, "price_positive"), unit="currency", nullable=False),
     "volume": real(
-        "Traded volume of the bar, or of 24 h for crypto.", at_least(0, "volume_not_negative"), unit="currency"
+        "Traded volume of the bar; where it has only a close, as those of CoinGecko, that of the 24 h before.",
+        at_least(0, "volume_not_negative"),
+        unit="as in volume_unit",
+    ),
+    "volume_unit": text(
+        "What the volume counts; `currency` is that of the prices.",
+        one_of(VOLUME_UNITS, "known_volume_unit"),
+        nullable=True,
     ),
     "market_cap": real("Market capitalisation.", at_least(0, "market_cap_not_negative"), unit="currency"),
     "currency": text("ISO 4217 or crypto code of the prices, upper case.", not_blank()),
@@ -141,6 +154,7 @@ MARKET_BARS: dict[str, pa.Column] = {
 MARKET_RULES = (
     pa.Check(_low_is_lowest, name="ohlc_low", error="low lies above open or close"),
     pa.Check(_high_is_highest, name="ohlc_high", error="high lies below open or close"),
+    pa.Check(_volume_has_unit, name="volume_has_unit", error="the unit of the volume is missing"),
     not_in_future("opened_at"),
 )
 

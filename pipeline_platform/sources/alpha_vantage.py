@@ -8,7 +8,7 @@ watch list shares 25 requests a day.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ from pipeline_platform.sources.base import (
     Stream,
     Window,
 )
-from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted
+from pipeline_platform.sources.errors import Malformed, NotDue, Permanent
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -154,16 +154,15 @@ def _plan(settings: AlphaVantageSettings) -> Plan:
 
 
 def _turn(fetch: Fetch[AlphaVantageSettings], stream: str, target: str) -> tuple[Asset, datetime]:
-    """What a target stands for, and since when its bars are wanted; raises QuotaExhausted when it is not its turn."""
+    """What a target stands for, and since when its bars are wanted; raises NotDue when it is not its turn."""
     asset, plan, today = assets_of(fetch.settings).get(target), _plan(fetch.settings), fetch.now.date()
     if asset is None:
         raise Permanent(f"{target} is not watched any more: it stands in no list of PIPELINE_ALPHA_VANTAGE__*")
     if not plan.is_due(stream, target, today):
         turn = plan.next_turn(stream, target, today)
-        raise QuotaExhausted(
+        raise NotDue(
             f"{target} has its turn on {turn}: {plan.planned} requests a day do not reach for all that is watched. "
-            "Its next answer covers the days until then; watch less, or set PIPELINE_ALPHA_VANTAGE__REQUESTS_PER_DAY",
-            resets_at=datetime.combine(turn, time(), UTC),
+            "Its next answer covers the days until then; watch less, or set PIPELINE_ALPHA_VANTAGE__REQUESTS_PER_DAY"
         )
     return asset, fetch.window.start - timedelta(days=plan.days_between)
 
@@ -319,6 +318,7 @@ SOURCE = Source(
                 **_FIELDS,
                 "opened_at": "date (midnight UTC of the trading day)",
                 "volume": "5. volume | 6. volume",
+                "volume_unit": "asset_class (shares, of coins coins)",
                 "adjusted_close": "5. adjusted close",
             },
             sample=Sample(
@@ -349,7 +349,7 @@ SOURCE = Source(
             fetch=fetch_intraday,
             identify=identify_intraday,
             parse=parse_intraday,
-            fields={**_FIELDS, "volume": "5. volume"},
+            fields={**_FIELDS, "volume": "5. volume", "volume_unit": "asset_class (shares, of coins coins)"},
             sample=Sample(
                 "AAPL",
                 [

@@ -16,6 +16,8 @@ from pipeline_platform.sources.exchanges import day_moment, in_units, utc_of
 
 INTERVALS = {"1min": "1m", "5min": "5m", "15min": "15m", "30min": "30m", "60min": "1h"}
 """Interval as the upstream names it -> as the platform does."""
+VOLUME_UNITS = {"equity": "shares", "fund": "shares", "crypto": "coins", "currency": "currency"}
+"""Asset class -> what its volume counts; rates come without one."""
 UNKNOWN = ("None", "-")
 """What stands for a missing number."""
 
@@ -58,6 +60,7 @@ def _prefix(payload: Mapping[str, Any]) -> str:
 
 
 def _bar(payload: Mapping[str, Any], bar_id: str, opened: datetime) -> dict[str, Any]:
+    volume = _number(payload, "volume")
     return {
         "bar_id": bar_id,
         "symbol": payload["symbol"],
@@ -65,7 +68,8 @@ def _bar(payload: Mapping[str, Any], bar_id: str, opened: datetime) -> dict[str,
         "opened_at": opened,
         "currency": in_units(payload["currency"])[0],
         **{name: _price(payload, name) for name in ("open", "high", "low", "close")},
-        "volume": _number(payload, "volume"),
+        "volume": volume,
+        "volume_unit": None if volume is None else VOLUME_UNITS[payload["asset_class"]],
     }
 
 

@@ -10,8 +10,8 @@ A fifth of the day's requests is left unplanned: attempts that fail count too, a
 behind them.
 
 What is not asked for is not lost. An answer covers 100 days (or 100 bars of a day, some days at 30 minutes), so the
-next one brings what came since the last. Until then the target is reported as `QuotaExhausted`, with the day of its
-turn: an empty page would say that there was nothing.
+next one brings what came since the last. Until then the target is skipped with the day of its turn as the reason
+(`NotDue`): an empty page would say that there was nothing, and a failure would be replayed, at the cost of a request.
 """
 
 import math

@@ -79,16 +79,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records of one response, with the request that gave them (no secrets)."""
+    """Records of one response, with the request that gave them (no secrets).
+
+    `left` is what of the window is still to come after this page; a fetch that fails later owes no more than that. None
+    where pages do not follow time: then all of it is owed.
+    """
 
     records: list[Record]
     request: Mapping[str, Any] = field(default_factory=dict)
     from_sandbox: bool = False
+    left: Window | None = None
 
     @classmethod
-    def of(cls, response: "Response", records: list[Record]) -> "Page":
+    def of(cls, response: "Response", records: list[Record], left: Window | None = None) -> "Page":
         """The page of `response`, described by its redacted request."""
-        return cls(records=records, request=response.request, from_sandbox=response.from_sandbox)
+        return cls(records=records, request=response.request, from_sandbox=response.from_sandbox, left=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,8 @@ class Stream:
         history: `replayable` when the upstream accepts a time range, `now_only` when it shows only the present.
         lookback_days: days that a scheduled fetch asks for again (late records, changed counters).
         targets: what to ask for, from the settings: subreddits, feeds, coins, places. One dead letter per target.
-        fetch: yields pages of one target; raises a `SourceError`, never returns an error as an empty page.
+        fetch: yields pages of one target; raises a `SourceError`, never returns an error as an empty page. Raises
+            `NotDue` where the target is left for a later fetch.
         identify: `(payload) -> (record_id, event_time)`; used by fetch and by the contract tests.
         parse: `(payload) -> row` of the canonical kind; raises KeyError, TypeError or ValueError for a broken payload.
         sample: feeds docs and contract tests.
@@ -167,7 +173,9 @@ class Stream:
         recheck: yields the records as the upstream shows them now, those it removed with a payload that says so; what
             was deleted there is deleted here by it. Given records that were not received for a day.
         recheck_days: how many days back records are checked again.
-        max_pages: pages of one target after which a pagination counts as endless.
+        recheck_most: how many records a fetch checks at most, from the settings; for upstreams that charge for them.
+        max_pages: pages of one target after which a pagination counts as endless; a function where a longer window
+            honestly needs more.
         opt_in: the setting that is empty by default, and turns the stream on when it is filled: for what costs money.
     """
 
@@ -184,7 +192,8 @@ class Stream:
     fields: Mapping[str, str]
     recheck: Recheck | None = None
     recheck_days: int = 0
-    max_pages: int = 200
+    recheck_most: Callable[[Any], int] | None = None
+    max_pages: int | Callable[[Fetch[Any]], int] = 200
     opt_in: str | None = None
 
 

@@ -36,6 +36,7 @@ PRICE_FIELDS = {
     **_BAR_FIELDS,
     "opened_at": "points (of the first, on the grid of the interval)",
     **dict.fromkeys(("close", "market_cap", "volume"), "points (of the last)"),
+    "volume_unit": "(always currency)",
 }
 LATEST_STAMP = 4_102_444_800_000
 """Midnight of 2100-01-01 in epoch milliseconds."""
@@ -149,4 +150,7 @@ def parse_price(payload: Mapping[str, Any]) -> dict[str, Any]:
     if len(payload["points"][-1]) != 4:
         raise ValueError(f"a point must be [time, price, market cap, volume], not {payload['points'][-1]!r}")
     _, price, cap, volume = payload["points"][-1]
-    return _bar(payload, bar_id, opened, close=_number(price), market_cap=_number(cap), volume=_number(volume))
+    values = {"close": _number(price), "market_cap": _number(cap), "volume": _number(volume)}
+    # What was traded in 24 hours, of all coins in the currency that was asked for.
+    unit = None if values["volume"] is None else "currency"
+    return {**_bar(payload, bar_id, opened, **values), "volume_unit": unit}

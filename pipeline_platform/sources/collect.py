@@ -20,8 +20,8 @@ from typing import Any
 
 import orjson
 
-from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream
-from pipeline_platform.sources.errors import Malformed, Permanent, SourceError
+from pipeline_platform.sources.base import Fetch, Page, Record, Source, Stream, Window
+from pipeline_platform.sources.errors import Malformed, NotDue, Permanent, SourceError
 from pipeline_platform.sources.fields import FieldTable
 from pipeline_platform.sources.redact import redact
 
@@ -40,11 +40,12 @@ Envelope = dict[str, Any]
 
 @dataclass(frozen=True)
 class Failure:
-    """A target that could not be fetched whole."""
+    """A target that could not be fetched whole; `left` is what of the window is missing, None for all of it."""
 
     target: str
     error: SourceError
     traceback: str
+    left: Window | None = None
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Collected:
     """What a collection brought: counts, days that were seen, the targets that failed and those fetched whole.
 
     `unmapped` counts the payloads, of the `looked_at` ones, that have a field from which no column comes, by its path.
+    `skipped` says of targets that had no turn why, `by_target` how many records each one gave.
     """
 
     records: int = 0
@@ -61,6 +63,8 @@ class Collected:
     days: Counter[date] = field(default_factory=Counter)
     whole: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    by_target: Counter[str] = field(default_factory=Counter)
 
 
 class Collector:
@@ -150,28 +154,33 @@ class Collector:
         return result
 
     def _try_pages(self, target: str, pages: Iterable[Page], result: Collected) -> None:
+        left: Window | None = None
         try:
             for page in pages:
                 if self._stopped.is_set():
                     return
                 self._take_page(page, result)
+                result.by_target[target] += len(page.records)
+                left = page.left
+        except NotDue as reason:
+            result.skipped[target] = str(reason)
         except SourceError as error:
-            result.failures.append(self._failure(target, error))
+            result.failures.append(self._failure(target, error, left))
         else:
             result.whole.append(target)
 
-    def _failure(self, target: str, error: SourceError) -> Failure:
+    def _failure(self, target: str, error: SourceError, left: Window | None) -> Failure:
         secrets = self.fetch.client.secrets
         log.warning("%s %s: %s: %s", self.stream.name, target, type(error).__name__, redact(str(error), secrets))
         trace = redact("".join(traceback.format_exception(error)), secrets)
-        return Failure(target, error, trace)
+        return Failure(target, error, trace, left)
 
     def _pages_of(self, target: str) -> Iterator[Page]:
+        bound = self.stream.max_pages
+        most = bound(self.fetch) if callable(bound) else bound
         for pages, page in enumerate(self.stream.fetch(self.fetch, target), start=1):
-            if pages > self.stream.max_pages:
-                raise Malformed(
-                    f"{self.stream.name} {target}: the pages do not end; stopped after {self.stream.max_pages}"
-                )
+            if pages > most:
+                raise Malformed(f"{self.stream.name} {target}: the pages do not end; stopped after {most}")
             yield page
 
     def _take_page(self, page: Page, result: Collected) -> None:

@@ -1,7 +1,7 @@
 """The error taxonomy of the sources: what went wrong upstream, and so what may be done about it.
 
 Every failure of a fetch is one of four types. The policy retries by type, the breaker counts by type, a dead letter
-records the type. Nothing here knows HTTP: the client maps statuses and bodies to these types.
+records the type. Nothing here knows HTTP: the client maps statuses and bodies to these types. `NotDue` is no failure.
 """
 
 from collections.abc import Mapping
@@ -65,3 +65,10 @@ class Permanent(SourceError):
 
 class Malformed(SourceError):
     """The body is not what the API promises: HTML for JSON, truncated, of a wrong type, too large, without an end."""
+
+
+class NotDue(Exception):
+    """Nothing failed: a target has no turn in this fetch, and a later one brings what it has.
+
+    Not a `SourceError`: it is shown with its message, and neither tried again nor owed.
+    """

@@ -23,11 +23,11 @@ from pipeline_platform.sources.gdelt_files import (
     GKG,
     KINDS,
     MENTIONS,
-    MOST_FILES,
     SLOTS_A_DAY,
     FileKind,
     checked,
     fetch_files,
+    most_files,
     read_list,
 )
 from pipeline_platform.sources.gdelt_records import (
@@ -325,7 +325,7 @@ SOURCE = Source(
             parse=parse_event,
             fields=samples.EVENT_FIELDS,
             sample=samples.EVENTS,
-            max_pages=MOST_FILES,
+            max_pages=most_files,
         ),
         Stream(
             name="gdelt_mentions",
@@ -339,7 +339,7 @@ SOURCE = Source(
             parse=parse_mention,
             fields=samples.MENTION_FIELDS,
             sample=samples.MENTIONS,
-            max_pages=MOST_FILES,
+            max_pages=most_files,
         ),
         Stream(
             name="gdelt_annotations",
@@ -353,7 +353,7 @@ SOURCE = Source(
             parse=parse_annotation,
             fields=samples.ANNOTATION_FIELDS,
             sample=samples.ANNOTATIONS,
-            max_pages=MOST_FILES,
+            max_pages=most_files,
         ),
     ),
 )

@@ -33,7 +33,7 @@ MOST_UNPACKED_BYTES = 256 * 1024 * 1024
 """A file of themes, the largest, unpacks to about 30 MB."""
 SURELY_PUBLISHED = timedelta(hours=1)
 """A file is there some minutes after its slot; what is older than this need not be looked up in the list."""
-MOST_FILES = SLOTS_A_DAY * 366
+_SECOND = timedelta(seconds=1)
 ACCEPT_ZIP = "application/zip, application/octet-stream, */*;q=0.5"
 ACCEPT_TEXT = "text/plain, */*;q=0.5"
 
@@ -108,6 +108,11 @@ def slots(window: Window, now: datetime, per_day: int) -> list[datetime]:
     return found
 
 
+def most_files(fetch: Fetch[Any]) -> int:
+    """How many files a window has, at most; a file that is named is one, whatever the window."""
+    return max(1, len(slots(fetch.window, fetch.now, fetch.settings.files_per_day)))
+
+
 def fetch_files(fetch: Fetch[Any], target: str, kind: FileKind, identify: Identify) -> Iterator[Page]:
     """A page per file, of an edition, or of the one file that `target` names.
 
@@ -131,7 +136,7 @@ def fetch_files(fetch: Fetch[Any], target: str, kind: FileKind, identify: Identi
     for slot in wanted:
         name = kind.name(slot, target)
         try:
-            page = _page(fetch, name, kind, identify, digests)
+            page = _page(fetch, name, kind, identify, digests, Window(slot + _SECOND, fetch.window.end))
         except Permanent as error:
             if error.status != 404:
                 raise
@@ -169,13 +174,20 @@ def read_list(text: str) -> dict[str, str]:
     return digests
 
 
-def _page(fetch: Fetch[Any], name: str, kind: FileKind, identify: Identify, digests: Mapping[str, str]) -> Page:
+def _page(
+    fetch: Fetch[Any],
+    name: str,
+    kind: FileKind,
+    identify: Identify,
+    digests: Mapping[str, str],
+    left: Window | None = None,
+) -> Page:
     response = fetch.client.get(_address(fetch, name), headers={"Accept": ACCEPT_ZIP})
     digest = digests.get(name)
     if digest and hashlib.md5(response.content, usedforsecurity=False).hexdigest() != digest:
         raise Malformed(f"{response.url} has another MD5 than GDELT's list says")
     payloads = read_lines(unpack(response), name, kind)
-    return Page.of(response, [_record(payload, identify) for payload in payloads])
+    return Page.of(response, [_record(payload, identify) for payload in payloads], left)
 
 
 def _record(payload: dict[str, Any], identify: Identify) -> Record:

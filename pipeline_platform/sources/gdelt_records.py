@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline_platform.sources.errors import Malformed
+from pipeline_platform.sources.texts import web_address
 
-_WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _STAMP = re.compile(r"[0-9]{14}")
 _SEEN = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _ANNOTATION = re.compile(r"[0-9]{14}-T?[0-9]+")
@@ -77,7 +77,7 @@ def tidy(title: str, language: str | None) -> str | None:
 def parse_article(payload: Mapping[str, Any]) -> dict[str, Any]:
     """An article as a document: GDELT gives its title and no text."""
     document_id, seen = identify_article(payload)
-    if not _WEB.match(payload["url"]):
+    if web_address(payload["url"]) is None:
         raise ValueError("url is no address on the web")
     language, title, image = payload.get("language"), payload.get("title"), payload.get("socialimage")
     if title is not None and not isinstance(title, str):
@@ -88,7 +88,7 @@ def parse_article(payload: Mapping[str, Any]) -> dict[str, Any]:
         "channel": payload.get("domain") or None,
         "title": tidy(title, language) if title else None,
         "url": payload["url"],
-        "image_url": image if isinstance(image, str) and _WEB.match(image) else None,
+        "image_url": web_address(image),
         "created_at": seen,
         "language_declared": LANGUAGES.get(language) if isinstance(language, str) else None,
     }
@@ -243,7 +243,7 @@ def parse_annotation(payload: Mapping[str, Any]) -> dict[str, Any]:
         "persons": _distinct(_blocks(payload, "V1PERSONS")),
         "organisations": _distinct(_blocks(payload, "V1ORGANIZATIONS")),
         "places": _distinct(map(_place, _blocks(payload, "V1LOCATIONS"))),
-        "image_url": image if image and _WEB.match(image) else None,
+        "image_url": web_address(image),
         "annotated_at": annotated,
     }
 

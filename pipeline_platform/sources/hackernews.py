@@ -6,7 +6,6 @@ hold is found no more.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
 from functools import partial
@@ -39,6 +38,7 @@ from pipeline_platform.sources.hackernews_records import (
     parse_comment,
     parse_story,
 )
+from pipeline_platform.sources.texts import web_address
 
 if TYPE_CHECKING:
     from pipeline_platform.sources.client import Response
@@ -65,9 +65,10 @@ class HackerNewsSettings(SourceSettings):
     @field_validator("items_url")
     @classmethod
     def _can_be_asked(cls, items_url: str) -> str:
-        if not re.match(r"https?://[^/\s]", items_url):
+        address = web_address(items_url)
+        if address is None:
             raise ValueError(f"{items_url!r} is no address; write https://…, or unset PIPELINE_HACKERNEWS__ITEMS_URL")
-        return items_url.rstrip("/")
+        return address.rstrip("/")
 
     @field_validator("queries")
     @classmethod

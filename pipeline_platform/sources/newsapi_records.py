@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pipeline_platform.sources import values
 from pipeline_platform.sources.markup import text_of, text_of_plain
+from pipeline_platform.sources.texts import web_address
 
 REMOVED = "[Removed]"
 """What stands in every field of an article that its publisher had removed."""
 
 _REMOVED_HOST = "removed.com"
-_WEB = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 _REST = re.compile(r"(?:</?[a-z][^<>]*)?…?\s*\[\+\d+ chars\]\s*$", re.IGNORECASE)
 """Where content is cut off, perhaps in the middle of a tag."""
 _MARKED_UP = re.compile(r"</?(?:[aip]|li|[ou]l|table|t[dhr])\b[^<>]*>", re.IGNORECASE)
@@ -31,9 +31,11 @@ def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _address(article: Mapping[str, Any]) -> str:
-    url = values.written(article["url"], "url").strip()
-    if not _WEB.fullmatch(url):
-        raise ValueError(f"url must be an address, not {url!r:.80}")
+    told = values.written(article["url"], "url")
+    url = web_address(told)
+    # It becomes the id, which has no spaces.
+    if url is None or len(url.split()) > 1:
+        raise ValueError(f"url must be an address, not {told!r:.80}")
     return url
 
 
@@ -90,8 +92,7 @@ def _text(article: Mapping[str, Any]) -> str | None:
 
 
 def _picture(article: Mapping[str, Any]) -> str | None:
-    url = (values.text(article.get("urlToImage"), "urlToImage") or "").strip()
-    return url if _WEB.fullmatch(url) else None
+    return web_address(values.text(article.get("urlToImage"), "urlToImage"))
 
 
 def parse(payload: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pipeline_platform.sources.base import (
     Source,
     SourceSettings,
     Stream,
+    Window,
 )
 from pipeline_platform.sources.errors import Malformed, Permanent, QuotaExhausted, SourceError, Transient
 from pipeline_platform.sources.openweather_records import (
@@ -193,7 +194,10 @@ def past_moments(fetch: Fetch[OpenWeatherSettings]) -> Iterator[datetime]:
 
 
 def fetch_past(fetch: Fetch[OpenWeatherSettings], target: str) -> Iterator[Page]:
-    """A page per moment. Old answers tell the hours of the day too (`current` and `hourly` in place of `data`)."""
+    """A page per moment, oldest first. Old answers tell the hours of the day too (`current`, `hourly` for `data`).
+
+    A year is more than the requests of a day: what they did not reach is owed, and the next day goes on from there.
+    """
     place = next(place for place in fetch.settings.history_places if place.name == target)
     allowance = Allowance("history", fetch.settings.history_daily_requests)
     for moment in past_moments(fetch):
@@ -202,7 +206,8 @@ def fetch_past(fetch: Fetch[OpenWeatherSettings], target: str) -> Iterator[Page]
         head = {"place": target, "country": place.country, "units": UNITS}
         answer = {name: value for name, value in body.items() if name not in ("data", "current", "hourly")}
         payloads = [{**head, "answer": answer, "moment": told} for told in _told(body, target)]
-        yield Page.of(response, [record(payload, identify_past) for payload in payloads])
+        left = Window(moment + timedelta(seconds=1), fetch.window.end)
+        yield Page.of(response, [record(payload, identify_past) for payload in payloads], left)
 
 
 def _told(body: Mapping[str, Any], target: str) -> list[Any]:
@@ -346,8 +351,7 @@ SOURCE = Source(
             identify=identify_past,
             parse=parse_past,
             opt_in="history_places",
-            # Every page is asked for by its time, so they end; but not more than are free on a day.
-            max_pages=1000,
+            max_pages=lambda fetch: len(list(past_moments(fetch))),
             fields=PAST_FIELDS,
             sample=Sample(
                 "Berlin",

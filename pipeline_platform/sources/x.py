@@ -107,6 +107,12 @@ class XSettings(SourceSettings):
             "with a WOEID or the name of a place."
         ),
     )
+    recheck_posts: int = Field(
+        20,
+        ge=0,
+        description="Held posts that each fetch shows to X again, to honour deletions; each is paid for once a UTC day "
+        "(0.005 USD), so by default at most 2.40 USD a day. 0 checks none.",
+    )
     full_archive: bool = Field(
         False, description="Search all of history and not the last 7 days; needs an access that includes it."
     )
@@ -308,6 +314,7 @@ SOURCE = Source(
             parse=parse_post,
             recheck=recheck_posts,
             recheck_days=7,
+            recheck_most=lambda settings: settings.recheck_posts,
             sample=Sample("user_timeline:ada_bakes", SAMPLE_POSTS),
             fields={
                 "document_id": "post.id",

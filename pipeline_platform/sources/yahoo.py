@@ -265,6 +265,7 @@ SOURCE = Source(
                 "low": "low",
                 "close": "close",
                 "volume": "volume",
+                "volume_unit": "type (shares, of futures contracts, of coins their currency)",
                 "currency": _CURRENCY,
                 "adjusted_close": "adjclose",
             },

@@ -24,6 +24,10 @@ ASSET_CLASSES = {
 }
 """Type of an instrument -> asset class; futures on indices and currencies pass for commodities."""
 
+VOLUME_UNITS = {**dict.fromkeys(ASSET_CLASSES, "shares"), **dict.fromkeys(("CURRENCY", "CRYPTOCURRENCY"), "currency")}
+VOLUME_UNITS["FUTURE"] = "contracts"
+"""Type -> what its volume counts: of coins the value, and not the coins."""
+
 UNCOUNTED = ("INDEX", "CURRENCY", "MUTUALFUND")
 """Types whose volume nobody counts: a zero there means unknown."""
 
@@ -134,6 +138,7 @@ def parse_bar(payload: Mapping[str, Any]) -> dict[str, Any]:
     """A daily bar, adjusted for splits; `adjusted_close` also for the dividends that were known at the fetch."""
     bar_id, opened = identify_bar(payload)
     currency, divisor = in_units(payload["currency"])
+    volume = _volume(payload.get("volume"), payload["type"])
     return {
         "bar_id": bar_id,
         "symbol": payload["symbol"],
@@ -142,7 +147,8 @@ def parse_bar(payload: Mapping[str, Any]) -> dict[str, Any]:
         "opened_at": opened,
         "currency": currency,
         **{name: price(payload[name], divisor) for name in PRICES},
-        "volume": _volume(payload.get("volume"), payload["type"]),
+        "volume": volume,
+        "volume_unit": None if volume is None else VOLUME_UNITS[payload["type"]],
         "adjusted_close": price(payload.get("adjclose"), divisor),
     }
 

@@ -56,6 +56,8 @@ FETCHES = sa.Table(
     sa.Column("targets", sa.Integer, nullable=False),
     sa.Column("failed_targets", sa.Integer, nullable=False),
     sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped_targets", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped", sa.Text),
     sa.Column("error", sa.Text),
     sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
 )
@@ -83,7 +85,9 @@ RECHECKS = sa.Table(
     _metadata,
     sa.Column("stream", sa.Text, primary_key=True),
     sa.Column("record_id", sa.Text, primary_key=True),
-    sa.Column("checked_at", _Moment, nullable=False),
+    sa.Column("checked_at", _Moment),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failed_at", _Moment),
 )
 GEOCODED = sa.Table(
     "geocoded",
@@ -97,7 +101,14 @@ GEOCODED = sa.Table(
     sa.Column("asked_at", _Moment, nullable=False),
 )
 
-_UPGRADE = "alter table fetches add column if not exists requests integer not null default 0"
+_UPGRADE = """
+alter table fetches add column if not exists requests integer not null default 0,
+    add column if not exists skipped_targets integer not null default 0,
+    add column if not exists skipped text;
+alter table rechecks alter column checked_at drop not null,
+    add column if not exists failures integer not null default 0,
+    add column if not exists failed_at timestamp with time zone;
+"""
 """What `create_all` does not do to tables of an earlier version."""
 
 
@@ -118,6 +129,15 @@ class DeadLetter:
     failed_at: datetime
     id: int | None = None
     status: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class RecheckNote:
+    """When a record was last checked, and how often that failed since, the last time at `failed_at`."""
+
+    checked_at: datetime | None = None
+    failures: int = 0
+    failed_at: datetime | None = None
 
 
 class Warehouse:
@@ -192,6 +212,36 @@ class Warehouse:
             )
             return int(healed.rowcount)
 
+    def narrow(self, source: str, stream: str, target: str, window: Window, left: Window) -> int:
+        """Take off the open letters of a target what was fetched of `window`, all but `left`; how many are paid by it.
+
+        Only letters that lie within `window` were asked for, and so can be paid in part.
+        """
+        asked = (
+            DEAD_LETTERS.c.status == "open",
+            DEAD_LETTERS.c.source == source,
+            DEAD_LETTERS.c.stream == stream,
+            DEAD_LETTERS.c.target == target,
+            DEAD_LETTERS.c.window_start >= window.start,
+            DEAD_LETTERS.c.window_end <= window.end,
+        )
+        touches = sa.and_(DEAD_LETTERS.c.window_start < left.end, DEAD_LETTERS.c.window_end > left.start)
+        with self._begin() as connection:
+            healed = connection.execute(
+                sa.update(DEAD_LETTERS)
+                .where(*asked, sa.not_(touches))
+                .values(status="healed", healed_at=datetime.now(UTC))
+            )
+            connection.execute(
+                sa.update(DEAD_LETTERS)
+                .where(*asked, touches)
+                .values(
+                    window_start=sa.func.greatest(DEAD_LETTERS.c.window_start, left.start),
+                    window_end=sa.func.least(DEAD_LETTERS.c.window_end, left.end),
+                )
+            )
+            return int(healed.rowcount)
+
     def dead_letters(
         self, *, status: str | None = "open", source: str | None = None, limit: int = 1000
     ) -> list[DeadLetter]:
@@ -203,6 +253,13 @@ class Warehouse:
             query = query.where(DEAD_LETTERS.c.source == source)
         with self._begin() as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
+
+    def open_letter(self, letter: DeadLetter) -> DeadLetter | None:
+        """A letter as it stands now; None when it was healed meanwhile."""
+        query = sa.select(DEAD_LETTERS).where(DEAD_LETTERS.c.id == letter.id, DEAD_LETTERS.c.status == "open")
+        with self._begin() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _letter(row)
 
     def record_fetch(self, **fetch: Any) -> None:
         """Keep a row of `fetches`; the arguments are its columns."""
@@ -300,27 +357,43 @@ class Warehouse:
         with self._begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def rechecks(self, stream: str) -> dict[str, datetime]:
-        """When each record of a stream was last checked, as far back as that is kept."""
-        query = sa.select(RECHECKS.c.record_id, RECHECKS.c.checked_at).where(RECHECKS.c.stream == stream)
+    def rechecks(self, stream: str) -> dict[str, RecheckNote]:
+        """What is noted of each record of a stream, as far back as that is kept."""
+        query = sa.select(RECHECKS).where(RECHECKS.c.stream == stream)
         with self._begin() as connection:
-            return {record_id: moment.astimezone(UTC) for record_id, moment in connection.execute(query)}
+            return {
+                row.record_id: RecheckNote(_in_utc(row.checked_at), row.failures, _in_utc(row.failed_at))
+                for row in connection.execute(query)
+            }
 
-    def mark_rechecked(
-        self, stream: str, record_ids: Iterable[str], moment: datetime, *, forget_before: datetime
+    def note_rechecks(
+        self,
+        stream: str,
+        *,
+        checked: Iterable[str],
+        failed: Iterable[str],
+        moment: datetime,
+        forget_before: datetime,
     ) -> None:
-        """Note that records were checked at `moment`; what was noted of the stream before `forget_before` goes."""
-        rows = [{"stream": stream, "record_id": name, "checked_at": moment} for name in sorted(record_ids)]
+        """Note that records were checked at `moment`, or could not be; what is older than `forget_before` goes."""
         insert = insert_or_ignore(RECHECKS)
-        again = insert.on_conflict_do_update(
-            index_elements=["stream", "record_id"], set_={"checked_at": insert.excluded.checked_at}
+        passed = insert.on_conflict_do_update(
+            index_elements=["stream", "record_id"],
+            set_={"checked_at": insert.excluded.checked_at, "failures": 0, "failed_at": None},
         )
+        refused = insert.on_conflict_do_update(
+            index_elements=["stream", "record_id"],
+            set_={"failures": RECHECKS.c.failures + 1, "failed_at": insert.excluded.failed_at},
+        )
+        rows = [{"stream": stream, "record_id": name, "checked_at": moment} for name in sorted(checked)]
+        others = [{"stream": stream, "record_id": name, "failures": 1, "failed_at": moment} for name in sorted(failed)]
+        newest = sa.func.greatest(RECHECKS.c.checked_at, RECHECKS.c.failed_at)
         with self._begin() as connection:
             if rows:
-                connection.execute(again, rows)
-            connection.execute(
-                sa.delete(RECHECKS).where(RECHECKS.c.stream == stream, RECHECKS.c.checked_at < forget_before)
-            )
+                connection.execute(passed, rows)
+            if others:
+                connection.execute(refused, others)
+            connection.execute(sa.delete(RECHECKS).where(RECHECKS.c.stream == stream, newest < forget_before))
 
     def geocoded(self, provider: str) -> list[dict[str, Any]]:
         """What a provider said of names: rows of `geocoded`, in which `key` is None where there is no such place."""
@@ -372,6 +445,10 @@ class Warehouse:
         )
         with self._begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def _same_debt(letter: DeadLetter) -> list[sa.ColumnElement[bool]]:

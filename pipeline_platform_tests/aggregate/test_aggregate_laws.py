@@ -73,7 +73,9 @@ ROWS = {
         interval=st.sampled_from(["5m", "1h", "4h", "1d", "4d"]),
         asset_class=st.just("crypto"),
         close=price,
+        open=st.none() | price,
         volume=st.none() | price,
+        volume_unit=st.sampled_from(["coins", "currency"]),
     ),
     "deduplicated/weather_observations": several(
         source=st.sampled_from(["openweather", "open_meteo"]),

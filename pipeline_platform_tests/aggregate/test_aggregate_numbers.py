@@ -17,16 +17,17 @@ def record(frame: pd.DataFrame, **where: object) -> dict[str, object]:
 
 
 def test_market_day_of_candles_and_samples(aggregated, rows):
+    value = {"volume_unit": "currency"}
     bars = rows(
         "deduplicated/market_bars",
         [
             {"at": "20T22:00", "close": 80.0},
             {"at": "20T23:00", "close": 100.0},
             {"at": "22T00:00", "interval": "4h", "open": 101.0, "high": 110.0, "low": 95.0, "close": 104.0},
-            {"at": "22T00:00", "close": 102.0, "volume": 5.0, "market_cap": 1000.0},
-            {"at": "22T09:00", "close": 120.0, "volume": 7.0, "market_cap": 1100.0},
+            {"at": "22T00:00", "close": 102.0, **value, "volume": 5.0, "market_cap": 1000.0},
+            {"at": "22T09:00", "close": 120.0, **value, "volume": 7.0, "market_cap": 1100.0},
             {"at": "22T20:00", "interval": "4h", "open": 104.0, "high": 112.0, "low": 103.0, "close": 110.0},
-            {"at": "22T23:00", "close": 111.0, "volume": 6.0},
+            {"at": "22T23:00", "close": 111.0, **value, "volume": 6.0},
             {"at": "22T00:00", "interval": "4d", "open": 1.0, "high": 9999.0, "low": 1.0, "close": 9999.0},
             {"at": "22T05:00", "currency": "EUR", "close": 90.0},
         ],
@@ -43,6 +44,7 @@ def test_market_day_of_candles_and_samples(aggregated, rows):
         "low": 95.0,
         "close": 110.0,
         "volume": 6.0,
+        "volume_unit": "currency",
         "market_cap": 1100.0,
         "bars": 5,
         "previous_close": 100.0,
@@ -59,7 +61,8 @@ def test_a_previous_close_is_at_most_a_week_old(aggregated, rows, before, previo
 
 
 def test_equity_volume_is_that_of_the_longest_bars(aggregated, rows):
-    share = {"symbol": "AAPL", "asset_class": "equity", "close": 10.0}
+    prices = dict.fromkeys(("open", "high", "low", "close"), 10.0)
+    share = {"symbol": "AAPL", "asset_class": "equity", "volume_unit": "shares", **prices}
     bars = rows(
         "deduplicated/market_bars",
         [
@@ -68,7 +71,20 @@ def test_equity_volume_is_that_of_the_longest_bars(aggregated, rows):
             {**share, "at": "22T14:00", "interval": "5m", "volume": 3.0},
         ],
     )
-    assert record(aggregated("aggregated/market_daily", [D], bars=bars))["volume"] == 70.0
+    day = record(aggregated("aggregated/market_daily", [D], bars=bars))
+    assert (day["volume"], day["volume_unit"]) == (70.0, "shares")
+
+
+def test_the_volume_of_a_coin_told_by_candles_is_summed_and_unlike_units_are_not(aggregated, rows):
+    prices = dict.fromkeys(("open", "high", "low", "close"), 10.0)
+    coins, money = {"volume_unit": "coins", **prices}, {"volume_unit": "currency", **prices}
+    hours = [{**coins, "at": "22T14:00", "volume": 1.5}, {**coins, "at": "22T15:00", "volume": 2.0}]
+    rolling = {"at": "22T16:00", "close": 10.0, "volume": 9e9, "volume_unit": "currency"}
+    day = record(aggregated("aggregated/market_daily", [D], bars=rows("deduplicated/market_bars", [*hours, rolling])))
+    assert (day["volume"], day["volume_unit"]) == (3.5, "coins")
+    mixed = rows("deduplicated/market_bars", [*hours, {**money, "at": "22T17:00", "volume": 40.0}])
+    day = record(aggregated("aggregated/market_daily", [D], bars=mixed))
+    assert (day["volume"], day["volume_unit"]) == (40.0, "currency")
 
 
 def test_weather_day(aggregated, rows):

@@ -160,12 +160,81 @@ def test_what_came_before_the_failure_counts_as_checked(stores: Stores, monkeypa
         window = Window(NOW - timedelta(days=1), NOW + timedelta(hours=1))
         intake = take_in(stores, REDDIT, broken, window, run_id="run", now=NOW)
         assert intake.rechecked is not None
-        assert intake.rechecked.collected.records == 100
+        assert intake.rechecked.collected.records == 300, "three parts that fail are enough"
         assert len(intake.failures) == intake.buried == 1
         rest = fetch(stores, NOW + timedelta(minutes=1))
     assert rest.rechecked is not None
-    assert rest.rechecked.collected.records == total - 100
+    assert (rest.rechecked.collected.records, rest.rechecked.held_back) == (total - 300, 0)
     assert rest.healed == 1
+
+
+def test_a_record_that_the_upstream_cannot_answer_for_holds_up_no_other(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told apart from the others in smaller and smaller parts, and stays owed."""
+    total = fetch_before(stores, monkeypatch).merged.inserted
+    poison = max(raw_rows(stores).index)
+    asked: list[int] = []
+
+    def stumbles(fetch: Fetch[Any], known: Sequence[Known]) -> Iterator[Page]:
+        asked.append(len(known))
+        if poison in {one.record_id for one in known}:
+            raise Permanent("the upstream does not like one of these")
+        yield from POSTS.recheck(fetch, known) if POSTS.recheck else ()
+
+    broken, outcomes = replace(POSTS, recheck=stumbles), []
+    with sandbox(monkeypatch, NOW):
+        for later in (0, 0.5, 1, 2, 5, 10, 21):
+            moment = NOW + timedelta(hours=later)
+            window = Window(moment - timedelta(days=1), moment)
+            intake = take_in(stores, REDDIT, broken, window, run_id="run", now=moment)
+            assert intake.rechecked is not None
+            found = intake.rechecked
+            outcomes.append((found.collected.records, found.held_back, len(found.collected.failures), asked.copy()))
+            asked.clear()
+    rest = total % 100 or 100
+    assert outcomes[0][:3] in {(total - 100, 0, 1), (total - rest, 0, 1)}
+    missing = total - outcomes[0][0]
+    assert outcomes[1] == (0, missing, 0, [])
+    assert outcomes[2][0] >= missing - 10
+    assert max(outcomes[2][3]) <= 10
+    few = missing - outcomes[2][0]
+    assert outcomes[3] == (0, few, 0, [])
+    assert outcomes[4] == (few - 1, 0, 1, [1] * few), "now it stands alone"
+    assert outcomes[5] == (0, 1, 0, [])
+    assert outcomes[6] == (0, 0, 1, [1])
+    assert {letter.target for letter in stores.warehouse.dead_letters()} == {RECHECK_TARGET}
+
+
+def test_an_upstream_that_charges_is_asked_for_no_more_than_was_set(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = fetch_before(stores, monkeypatch).merged.inserted
+    window = Window(NOW - timedelta(days=1), NOW + timedelta(hours=1))
+    with sandbox(monkeypatch, NOW):
+        for most in (30, 0):
+            dear = replace(POSTS, recheck_most=lambda _, most=most: most)
+            intake = take_in(stores, REDDIT, dear, window, run_id="run", now=NOW)
+            assert intake.rechecked is not None
+            assert intake.rechecked.collected.records == most
+    assert intake.rechecked.waiting == total - 30
+
+
+def test_an_upstream_that_answers_for_nothing_is_not_asked_for_everything(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_before(stores, monkeypatch)
+    asked: list[int] = []
+
+    def refuses(_fetch: Fetch[Any], known: Sequence[Known]) -> Iterator[Page]:
+        asked.append(len(known))
+        raise Permanent("not today")
+        yield
+
+    with sandbox(monkeypatch, NOW):
+        window = Window(NOW - timedelta(days=1), NOW + timedelta(hours=1))
+        take_in(stores, REDDIT, replace(POSTS, recheck=refuses), window, run_id="run", now=NOW)
+    assert asked == [100] * 3
 
 
 def test_an_upstream_that_gives_nothing_is_not_asked_to_check(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,12 @@ def test_a_path_is_hit_alone():
         assert statuses == [404, 200, 404]
 
 
+def test_pages_of_the_sandbox_itself_are_never_hit():
+    with upstreams("*:500") as client:
+        assert client.get("/watch").status_code == 200
+        assert client.get("/code/items").status_code == 500
+
+
 def test_a_probability_hits_a_share():
     with upstreams("code:500@0.3") as client:
         hits = sum(client.get("/code/items").status_code == 500 for _ in range(200))

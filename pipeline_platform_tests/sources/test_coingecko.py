@@ -145,6 +145,7 @@ def test_points_are_snapped_to_the_hour_and_joined_by_stamp(ask: Any) -> None:
     assert [row["close"] for row in rows] == [100.0 + hour for hour in range(11)]
     assert (rows[-2]["market_cap"], rows[-1]["market_cap"]) == (None, 1e12)
     assert (rows[-2]["volume"], rows[-1]["volume"]) == (3.5e10, None)
+    assert (rows[-2]["volume_unit"], rows[-1]["volume_unit"]) == ("currency", None)
     assert "open" not in rows[0]
 
 

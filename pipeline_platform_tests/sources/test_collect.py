@@ -11,7 +11,7 @@ import pytest
 
 from pipeline_platform.sources.base import Fetch, Page, Record, Window
 from pipeline_platform.sources.collect import LOOKED_AT, Collected, Collector, Envelope
-from pipeline_platform.sources.errors import Transient
+from pipeline_platform.sources.errors import NotDue, Transient
 from pipeline_platform.sources.fields import FieldTable, leaves, paths_of
 from pipeline_platform.sources.rss import SOURCE
 
@@ -100,6 +100,45 @@ def test_a_defect_is_raised_and_ends_the_others() -> None:
 
     with pytest.raises(RuntimeError, match="a defect"):
         collected(ask, ["broken", "endless"], concurrency=2, max_pages=10**9)
+
+
+def test_a_long_window_may_have_more_pages() -> None:
+    def hours(fetch: Fetch[Any]) -> int:
+        return int((fetch.window.end - fetch.window.start) / timedelta(hours=1))
+
+    def ask(fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        for number in range(hours(fetch) + (target == "endless")):
+            yield page(f"{target}{number}")
+
+    result, rows = collected(ask, ["day", "endless"], max_pages=hours)
+    assert result.whole == ["day"]
+    assert [str(failure.error) for failure in result.failures] == [
+        "rss_articles endless: the pages do not end; stopped after 24"
+    ]
+    assert len(rows) == 48
+
+
+def test_a_failure_knows_what_is_left() -> None:
+    left = Window(NOW - timedelta(hours=1), NOW)
+
+    def ask(_fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        if target == "late":
+            yield replace(page("a"), left=left)
+        raise Transient("away")
+
+    result, _ = collected(ask, ["late", "at once"])
+    assert [failure.left for failure in result.failures] == [left, None]
+
+
+def test_a_target_without_a_turn_is_skipped_and_no_failure() -> None:
+    def ask(_fetch: Fetch[Any], target: str) -> Iterator[Page]:
+        if target == "b":
+            raise NotDue("b has its turn tomorrow")
+        yield page(target)
+
+    result, rows = collected(ask, list("abc"), concurrency=2)
+    assert (result.whole, result.failures, result.skipped) == (["a", "c"], [], {"b": "b has its turn tomorrow"})
+    assert len(rows) == 2
 
 
 def test_fields_that_no_column_comes_from_are_counted() -> None:

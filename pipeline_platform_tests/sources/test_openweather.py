@@ -279,6 +279,13 @@ def test_of_today_only_what_just_passed_is_asked_for(start: int, days: int, mome
     assert [f"{moment:%dT%H}" for moment in openweather.past_moments(fetch)] == moments
 
 
+def test_a_year_of_hours_is_no_endless_pagination() -> None:
+    year = Window(TODAY.start - 365 * DAY, TODAY.start)
+    fetch = Fetch(None, past_settings(history_hours=list(range(24))), year, NOW)  # type: ignore[arg-type]
+    assert callable(PAST.max_pages)
+    assert PAST.max_pages(fetch) == 365 * 24
+
+
 def test_the_past_is_off_until_places_are_named() -> None:
     assert list(PAST.targets(openweather.OpenWeatherSettings())) == []
     assert list(PAST.targets(past_settings())) == ["Lisbon"]

@@ -71,6 +71,26 @@ def test_the_same_debt_is_one_letter_with_its_newest_error(warehouse: Warehouse)
     assert brought_up.attempts == 4
 
 
+def test_a_fetch_that_came_half_way_leaves_the_other_half_owed(warehouse: Warehouse) -> None:
+    first, second, both = WINDOW, Window(START + DAY, START + 2 * DAY), Window(START, START + 2 * DAY)
+    longer = Window(START - DAY, START + 2 * DAY)
+    warehouse.bury([replace(LETTER, window=window) for window in (first, second, both, longer)])
+    warehouse.bury([replace(LETTER, target="tower")])
+    left = Window(START + 1.5 * DAY, START + 2 * DAY)
+    assert warehouse.narrow("town", "town_posts", "pier", both, left) == 1
+    found = {(letter.target, letter.window) for letter in warehouse.dead_letters()}
+    assert found == {("pier", left), ("pier", longer), ("tower", WINDOW)}
+
+
+def test_a_letter_is_looked_up_as_it_stands_now(warehouse: Warehouse) -> None:
+    warehouse.bury([LETTER])
+    (letter,) = warehouse.dead_letters()
+    warehouse.narrow("town", "town_posts", "pier", WINDOW, Window(START + DAY / 2, START + DAY))
+    assert warehouse.open_letter(letter) == replace(letter, window=Window(START + DAY / 2, START + DAY))
+    warehouse.heal("town", "town_posts", "pier", WINDOW)
+    assert warehouse.open_letter(letter) is None
+
+
 def test_letters_are_healed_by_a_fetch_that_covers_them(warehouse: Warehouse) -> None:
     days = [Window(START + number * DAY, START + (number + 1) * DAY) for number in range(3)]
     warehouse.bury([replace(LETTER, window=window) for window in days])

@@ -47,9 +47,11 @@ def _found(world: World, query: str, subreddit: str | None) -> Iterator[Post]:
     """Posts of the last days, newest first, whose title, text or flair has every word of `query`."""
     words = query.lower().replace('"', " ").split()
     for back in range(_SEARCHED_DAYS):
-        for post in reversed(world.posts("reddit", world.now().date() - timedelta(days=back))):
+        day = world.now().date() - timedelta(days=back)
+        posts = world.channel_posts("reddit", subreddit, day) if subreddit else world.posts("reddit", day)
+        for post in reversed(posts):
             told = f"{post.title} {post.text} {post.topic}".lower()
-            fits = post.kind == "post" and subreddit in (None, post.channel) and all(word in told for word in words)
+            fits = post.kind == "post" and all(word in told for word in words)
             if fits and not world.is_removed(post):
                 yield post
 

@@ -2,7 +2,7 @@
 
 from pipeline_platform.schemas.aggregated.measures import count, ordered, price
 from pipeline_platform.schemas.columns import above, at_least, day, not_blank, one_of, real, text
-from pipeline_platform.schemas.kinds import ASSET_CLASSES
+from pipeline_platform.schemas.kinds import ASSET_CLASSES, VOLUME_UNITS
 from pipeline_platform.schemas.table import Table, schema_of
 
 MARKET_DAILY = Table(
@@ -22,9 +22,15 @@ MARKET_DAILY = Table(
             "low": price("Lowest price."),
             "close": price("Last price."),
             "volume": real(
-                "Traded volume of the day; for crypto the last 24 h volume shown.",
+                "Traded volume of the day: that of the longest bars with one, summed; where each tells that of 24 h, "
+                "the last. Comparable within an asset of a source, not across sources.",
                 at_least(0, "volume_not_negative"),
-                unit="currency",
+                unit="as in volume_unit",
+            ),
+            "volume_unit": text(
+                "What the volume counts; `currency` is that of the prices.",
+                one_of(VOLUME_UNITS, "known_volume_unit"),
+                nullable=True,
             ),
             "market_cap": real(
                 "Last market capitalisation shown.", at_least(0, "market_cap_not_negative"), unit="currency"
