@@ -5,8 +5,9 @@ rows of its table for those days only. It is a pure function: the same frames gi
 whatever the order of their rows, and a range of days gives what its days give one by one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_d
 from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
-from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
+from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
 from pipeline_platform.aggregate.weather import weather_daily
 
@@ -50,12 +51,18 @@ class Aggregate:
         inputs: input per parameter of `compute`.
         compute: `(days, **frames) -> rows of the table for days`.
         version: changes whenever the same inputs give other rows.
+        day_by_day: a range is read and computed a day at a time, which needs no more memory than its busiest day.
     """
 
     table: str
     inputs: Mapping[str, Input]
     compute: Callable[..., pd.DataFrame]
     version: str = "1"
+    day_by_day: bool = False
+
+    def turns(self, days: Sequence[date]) -> list[Sequence[date]]:
+        """The days to compute together, in order: one turn, or one each."""
+        return [[day] for day in days] if self.day_by_day else [days]
 
 
 DOCUMENT_COLUMNS = (
@@ -73,16 +80,38 @@ DOCUMENT_COLUMNS = (
     "event_date",
 )
 
+MEASURED_COLUMNS = (
+    "source",
+    "score",
+    "replies",
+    "is_deleted",
+    "is_canonical",
+    "sentiment",
+    "sentiment_label",
+    "event_date",
+)
+"""What the measures of documents are made of."""
+
 AGGREGATES: tuple[Aggregate, ...] = (
     Aggregate(
         "aggregated/sentiment_hourly",
-        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "channel", "created_at"))},
         sentiment_hourly,
+        version="2",
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/entity_daily",
-        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities"))},
         entity_daily,
+        version="2",
+        day_by_day=True,
+    ),
+    Aggregate(
+        "aggregated/subject_daily",
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities", "place"))},
+        subject_daily,
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/source_daily",

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.text import exploded, reach
+from pipeline_platform.aggregate.sums import reach
+from pipeline_platform.aggregate.text import exploded
 from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS
 
 NORMAL_MAD = 1.4826

@@ -36,6 +36,11 @@ def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
     return stores.lake.read(table, first, days[-1], list(one.columns) if one.columns else None)
 
 
+def _computed(stores: Stores, aggregate: Aggregate, days: Sequence[date]) -> pd.DataFrame:
+    """The rows of `days`; what was read for them is let go."""
+    return aggregate.compute(days, **{name: _read(stores, one, days) for name, one in aggregate.inputs.items()})
+
+
 def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     """The asset of one aggregate."""
     table = tables()[aggregate.table]
@@ -54,9 +59,8 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
         automation_condition=FOLLOW,
     )
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
-        days = asked_days(context)
-        frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
-        result = aggregate.compute(days, **frames)[table.columns]
+        parts = [_computed(stores.open, aggregate, days) for days in aggregate.turns(asked_days(context))]
+        result = pd.concat(parts, ignore_index=True)[table.columns]
         return dg.Output(result, metadata=handover(context, result))
 
     return aggregated

@@ -4,7 +4,7 @@ from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 from pipeline_platform.schemas.aggregated.sources import SOURCE_AGREEMENT, SOURCE_DAILY
-from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
+from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY, SUBJECT_DAILY
 from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS
 from pipeline_platform.schemas.aggregated.weather import WEATHER_DAILY
 from pipeline_platform.schemas.table import Table
@@ -12,6 +12,7 @@ from pipeline_platform.schemas.table import Table
 AGGREGATED: tuple[Table, ...] = (
     SENTIMENT_HOURLY,
     ENTITY_DAILY,
+    SUBJECT_DAILY,
     SOURCE_DAILY,
     MARKET_DAILY,
     WEATHER_DAILY,
