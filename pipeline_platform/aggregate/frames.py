@@ -10,7 +10,8 @@ from pipeline_platform.schemas.table import Table
 
 def on_days(frame: pd.DataFrame, days: Sequence[date]) -> pd.DataFrame:
     """The rows of `frame` whose `event_date` is one of `days`."""
-    return frame[frame["event_date"].isin(list(days)).to_numpy(dtype=bool)]
+    asked = frame["event_date"].isin(list(days)).to_numpy(dtype=bool)
+    return frame if asked.all() else frame[asked]
 
 
 def shaped(table: Table, frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.text import SUMS, measured, with_means
+from pipeline_platform.aggregate.sums import SUMS, measured, with_means
 from pipeline_platform.schemas.aggregated.topics import KEYWORD_DAILY
 from pipeline_platform.schemas.columns import days_of
 
@@ -133,7 +133,8 @@ class _Corpus:
 
 def _with_measures(chosen: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """The keywords with the sums of the documents of the day that have them."""
-    counted = measured(rows)
+    counted = measured(rows).join(rows[["source"]])
+    counted = counted[counted["documents"] > 0]
     positions, words = _said(rows.loc[counted.index])
     which = pc.index_in(words, value_set=arrow.array(chosen["keyword"], arrow.string()))
     wanted = pc.is_valid(which).to_numpy(zero_copy_only=False)

@@ -5,8 +5,9 @@ rows of its table for those days only. It is a pure function: the same frames gi
 whatever the order of their rows, and a range of days gives what its days give one by one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
 from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
 from pipeline_platform.aggregate.sources import source_daily
-from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly
+from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
 from pipeline_platform.aggregate.volume_trends import volume_trends
@@ -58,6 +59,7 @@ class Aggregate:
         shown: column by which the preview in Dagster is ordered, greatest first; the order of the table without it.
         version: changes whenever the same inputs give other rows.
         options: settings of the platform that `compute` takes under their names.
+        day_by_day: a range is read and computed a day at a time, which needs no more memory than its busiest day.
     """
 
     table: str
@@ -66,6 +68,11 @@ class Aggregate:
     shown: str | None = None
     version: str = "1"
     options: tuple[str, ...] = ()
+    day_by_day: bool = False
+
+    def turns(self, days: Sequence[date]) -> list[Sequence[date]]:
+        """The days to compute together, in order: one turn, or one each."""
+        return [[day] for day in days] if self.day_by_day else [days]
 
 
 DOCUMENT_COLUMNS = (
@@ -83,23 +90,43 @@ DOCUMENT_COLUMNS = (
     "event_date",
 )
 
-MEASURED_COLUMNS = tuple(name for name in DOCUMENT_COLUMNS if name not in ("created_at", "entities"))
+MEASURED_COLUMNS = (
+    "source",
+    "score",
+    "replies",
+    "is_deleted",
+    "is_canonical",
+    "sentiment",
+    "sentiment_label",
+    "event_date",
+)
+"""What the measures of documents are made of."""
 
 AGGREGATES: tuple[Aggregate, ...] = (
     Aggregate(
         "aggregated/sentiment_hourly",
-        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "channel", "created_at"))},
         sentiment_hourly,
+        version="2",
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/entity_daily",
-        {"documents": Input("enriched/documents", columns=DOCUMENT_COLUMNS)},
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities"))},
         entity_daily,
+        version="2",
+        day_by_day=True,
+    ),
+    Aggregate(
+        "aggregated/subject_daily",
+        {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities", "place"))},
+        subject_daily,
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/topic_daily",
         {
-            "documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "topic", "emotion")),
+            "documents": Input("enriched/documents", columns=("document_id", *MEASURED_COLUMNS, "topic", "emotion")),
             "assignments": Input("enriched/document_topics"),
             "topics": Input("enriched/topics", columns=("topic_id", "label", "event_date")),
         },

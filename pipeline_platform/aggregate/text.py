@@ -1,4 +1,4 @@
-"""Aggregates of documents: sentiment per hour and channel, entities per day.
+"""Aggregates of documents: sentiment per hour and channel; entities and subjects per day.
 
 Measures are over canonical documents, so that a copied story counts once; the plain count stands beside. Documents that
 the upstream says are removed are left out.
@@ -11,69 +11,17 @@ import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.aggregate.subjects import subject_pairs
+from pipeline_platform.aggregate.sums import SUMS, measured, memberships, summed, with_means
 from pipeline_platform.schemas.aggregated.measures import EVERY
-from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
+from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY, SUBJECT_DAILY
 from pipeline_platform.schemas.columns import TEXT
 
-UNCOUNTED_ENTITIES = ("MENTION",)
-"""Names of accounts are personal and not published in aggregates."""
+UNCOUNTED_ENTITIES = ("ASSET", "MENTION")
+"""Names of accounts are personal and not published in aggregates. An asset is no mention of its own: it is added to the
+ORG or TICKER that stands for it, and counted in `subject_daily`."""
 
-SUMS = [
-    "documents",
-    "canonical_documents",
-    "scored_documents",
-    "sentiment",
-    "positive",
-    "negative",
-    "reach",
-    "weighted",
-]
-
-
-def reach(documents: pd.DataFrame) -> pd.Series:
-    """How far a document got: 1 + score + replies; a negative or unknown score and unknown replies count as 0."""
-    numbers = documents[["score", "replies"]].astype("float64").fillna(0).clip(lower=0)
-    return 1 + numbers["score"] + numbers["replies"]
-
-
-def measured(documents: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `enriched/documents` that are not removed, with the numbers of `SUMS` that text aggregates add up."""
-    kept = documents[~documents["is_deleted"].to_numpy(dtype=bool)].sort_values("document_id", kind="stable")
-    canonical = kept["is_canonical"].to_numpy(dtype=bool)
-    scored = canonical & kept["sentiment"].notna().to_numpy(dtype=bool)
-    sentiment = np.where(scored, kept["sentiment"].to_numpy(dtype="float64", na_value=np.nan), 0.0)
-    label = kept["sentiment_label"]
-    weight = np.where(scored, reach(kept), 0.0)
-    return pd.DataFrame(
-        {
-            "document_id": kept["document_id"],
-            "event_date": kept["event_date"],
-            "source": kept["source"],
-            "channel": kept["channel"],
-            "documents": 1,
-            "canonical_documents": canonical.astype("int64"),
-            "scored_documents": scored.astype("int64"),
-            "sentiment": sentiment,
-            "positive": (scored & (label == "positive").to_numpy(dtype=bool, na_value=False)).astype("int64"),
-            "negative": (scored & (label == "negative").to_numpy(dtype=bool, na_value=False)).astype("int64"),
-            "reach": weight,
-            "weighted": weight * sentiment,
-        },
-        index=kept.index,
-    )
-
-
-def with_means(sums: pd.DataFrame) -> pd.DataFrame:
-    """Sums of `SUMS` with the means and shares that follow from them, null where nothing is scored."""
-    scored = sums["scored_documents"].where(sums["scored_documents"] > 0)
-    weight = sums["reach"].where(sums["reach"] > 0)
-    return sums.assign(
-        # A sum of floats may leave the range by the last bit.
-        mean_sentiment=(sums["sentiment"] / scored).clip(-1, 1),
-        positive_share=sums["positive"] / scored,
-        negative_share=sums["negative"] / scored,
-        reach_weighted_sentiment=(sums["weighted"] / weight).clip(-1, 1),
-    )
+HOUR_US = 3_600_000_000
 
 
 def sentiment_hourly(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame:
@@ -87,8 +35,18 @@ def sentiment_hourly(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFr
         Rows of `aggregated/sentiment_hourly`.
     """
     rows = on_days(documents, days)
-    hours = measured(rows).assign(hour=rows["created_at"].dt.floor("h"))
-    finest = hours.groupby(["event_date", "hour", "source", "channel"], dropna=False, as_index=False)[SUMS].sum()
+    keys = {
+        "event_date": pd.factorize(rows["event_date"].array),
+        "hour": pd.factorize(rows["created_at"].astype("int64[pyarrow]").to_numpy(dtype="int64") // HOUR_US),
+        "source": pd.factorize(rows["source"].array),
+        "channel": pd.factorize(rows["channel"].array, use_na_sentinel=False),
+    }
+    groups, of = grouped([codes for codes, _ in keys.values()], [len(values) for _, values in keys.values()])
+    sums = summed(measured(rows), np.arange(len(rows)), groups, len(of[0]))
+    named = {name: pd.Series(values).take(at).array for (name, (_, values)), at in zip(keys.items(), of, strict=True)}
+    finest = sums.assign(**named)
+    finest = finest[finest["documents"] > 0]
+    finest = finest.assign(hour=pd.to_datetime(finest["hour"] * HOUR_US, unit="us", utc=True))
     sources = finest.groupby(["event_date", "hour", "source"], as_index=False)[SUMS].sum()
     total = sources.groupby(["event_date", "hour"], as_index=False)[SUMS].sum()
     sums = pd.concat(
@@ -102,10 +60,63 @@ def sentiment_hourly(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFr
     return shaped(SENTIMENT_HOURLY, with_means(sums))
 
 
+def grouped(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The combinations of several keys that occur.
+
+    Args:
+        codes: per key the number of its value in every row.
+        sizes: how many values each key has.
+
+    Returns:
+        The number of the combination in every row, and per key the number of its value in every combination.
+    """
+    joint = np.zeros(len(codes[0]), dtype="int64")
+    for one, size in zip(codes, sizes, strict=True):
+        joint = joint * size + one
+    numbers, occurring = pd.factorize(joint)
+    of: list[np.ndarray] = []
+    for size in reversed(sizes):
+        of.append(occurring % max(size, 1))
+        occurring = occurring // max(size, 1)
+    return numbers, of[::-1]
+
+
+def sums_by_day(
+    rows: pd.DataFrame, members: np.ndarray, codes: np.ndarray, count: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Sums and number of sources of the documents that have something in common, per day.
+
+    Args:
+        rows: rows of `enriched/documents`.
+        members: positions in `rows`, a document as often as it has names.
+        codes: number of the name of each, in `[0, count)`.
+        count: number of names.
+
+    Returns:
+        A row per day and name with `SUMS`, `event_date` and `sources`; and the number of the name of every row.
+    """
+    days, dates = pd.factorize(rows["event_date"].array)
+    sources, known = pd.factorize(rows["source"].array)
+    groups, (day, name) = grouped([days[members], codes], [len(dates), count])
+    numbers = measured(rows)
+    sums = summed(numbers, members, groups, len(day))
+    tells = np.zeros((len(day), len(known)), dtype=bool)
+    counted = numbers["documents"].to_numpy()[members] > 0
+    tells[groups[counted], sources[members][counted]] = True
+    found = sums.assign(event_date=pd.Series(dates).take(day).array, sources=tells.sum(axis=1))
+    held = (found["documents"] > 0).to_numpy()
+    return found[held].reset_index(drop=True), name[held]
+
+
+def parted(entities: pd.Series) -> pd.DataFrame:
+    """`entity_type` and `entity` of texts such as `TYPE:value`, on their index."""
+    return entities.astype(TEXT).str.extract(r"(?s)^(?P<entity_type>[^:]*):(?P<entity>.*)$")
+
+
 def exploded(documents: pd.DataFrame) -> pd.DataFrame:
     """One row per document and entity, with `entity_type` and `entity`, less `UNCOUNTED_ENTITIES`."""
     named = documents.explode("entities", ignore_index=True).dropna(subset="entities")
-    parts = named["entities"].astype(TEXT).str.extract(r"(?s)^(?P<entity_type>[^:]*):(?P<entity>.*)$")
+    parts = parted(named["entities"])
     named = named.assign(entity_type=parts["entity_type"], entity=parts["entity"])
     return named[~named["entity_type"].isin(UNCOUNTED_ENTITIES).to_numpy(dtype=bool)]
 
@@ -121,7 +132,25 @@ def entity_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame:
         Rows of `aggregated/entity_daily`.
     """
     rows = on_days(documents, days)
-    named = exploded(measured(rows).assign(entities=rows["entities"]))
-    groups = named.groupby(["event_date", "entity_type", "entity"], as_index=False)
-    sums = groups[SUMS].sum().assign(sources=groups["source"].nunique()["source"])
-    return shaped(ENTITY_DAILY, with_means(sums))
+    members, codes, entities = memberships(rows["entities"])
+    parts = parted(entities)
+    counts = (parts["entity_type"].notna() & ~parts["entity_type"].isin(UNCOUNTED_ENTITIES)).to_numpy(dtype=bool)
+    kept = counts[codes]
+    sums, names = sums_by_day(rows, members[kept], codes[kept], len(parts))
+    return shaped(ENTITY_DAILY, with_means(sums).join(parts.take(names).reset_index(drop=True)))
+
+
+def subject_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame:
+    """Volume and sentiment of the documents about an asset, a place or a repository, per day.
+
+    Args:
+        days: days to give rows for.
+        documents: rows of `enriched/documents`.
+
+    Returns:
+        Rows of `aggregated/subject_daily`.
+    """
+    rows = on_days(documents, days)
+    members, codes, subjects = subject_pairs(rows)
+    sums, names = sums_by_day(rows, members, codes, len(subjects))
+    return shaped(SUBJECT_DAILY, with_means(sums).join(subjects.take(names).reset_index(drop=True)))

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.text import SUMS, measured, with_means
+from pipeline_platform.aggregate.sums import SUMS, measured, with_means
 from pipeline_platform.enrich.emotion import EMOTIONS
 from pipeline_platform.schemas.aggregated.topics import DISCOVERED, TAXONOMY, TOPIC_DAILY
 
@@ -26,7 +26,8 @@ def topic_daily(
         Rows of `aggregated/topic_daily`.
     """
     rows = on_days(documents, days)
-    counted = measured(rows).join(rows[["topic", "emotion"]])
+    counted = measured(rows).join(rows[["document_id", "event_date", "source", "topic", "emotion"]])
+    counted = counted[counted["documents"] > 0]
     of_day = counted.groupby("event_date")["canonical_documents"].sum()
     fixed = counted.dropna(subset="topic")
     found = counted.drop(columns="topic").merge(

@@ -16,6 +16,7 @@ import pandas as pd
 from pipeline_platform.aggregate.bursts import Burst, entity_bursts, topic_bursts
 from pipeline_platform.aggregate.frames import shaped
 from pipeline_platform.aggregate.hourly import BEFORE, BEFORE_DAYS, HOURS_A_DAY, Hours, baseline_names, hours_of, usual
+from pipeline_platform.aggregate.sums import reach
 from pipeline_platform.aggregate.surprise import (
     MAD_EFFICIENCY,
     NORMAL_MAD,
@@ -26,7 +27,7 @@ from pipeline_platform.aggregate.surprise import (
     silence_probability,
     two_sided,
 )
-from pipeline_platform.aggregate.text import exploded, reach
+from pipeline_platform.aggregate.text import exploded
 from pipeline_platform.schemas.aggregated.measures import EVERY
 from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS
 

@@ -1,7 +1,8 @@
 """Aggregated assets, one per entry of `AGGREGATES`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -37,6 +38,12 @@ def _read(stores: Stores, one: Input, days: Sequence[date]) -> pd.DataFrame:
     return stores.lake.read(table, first, days[-1], list(one.columns) if one.columns else None)
 
 
+def _computed(stores: Stores, aggregate: Aggregate, days: Sequence[date], options: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of `days`; what was read for them is let go."""
+    frames = {name: _read(stores, one, days) for name, one in aggregate.inputs.items()}
+    return aggregate.compute(days, **frames, **options)
+
+
 def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     """The asset of one aggregate."""
     table = tables()[aggregate.table]
@@ -59,10 +66,9 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
         automation_condition=FOLLOW,
     )
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
-        days = asked_days(context)
-        frames = {name: _read(stores.open, one, days) for name, one in aggregate.inputs.items()}
-        result = aggregate.compute(days, **frames, **options)[table.columns]
-        notes = result.attrs.pop("notes", {})
+        parts = [_computed(stores.open, aggregate, days, options) for days in aggregate.turns(asked_days(context))]
+        notes = {label: note for part in parts for label, note in part.attrs.pop("notes", {}).items()}
+        result = pd.concat(parts, ignore_index=True)[table.columns]
         shown = result.sort_values(aggregate.shown, ascending=False, kind="stable") if aggregate.shown else result
         return dg.Output(result, metadata=handover(context, shown, **notes))
 

@@ -5,7 +5,7 @@ from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DA
 from pipeline_platform.schemas.aggregated.forecasts import FORECASTS
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 from pipeline_platform.schemas.aggregated.sources import SOURCE_AGREEMENT, SOURCE_DAILY
-from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY
+from pipeline_platform.schemas.aggregated.text import ENTITY_DAILY, SENTIMENT_HOURLY, SUBJECT_DAILY
 from pipeline_platform.schemas.aggregated.topics import KEYWORD_DAILY, TOPIC_DAILY
 from pipeline_platform.schemas.aggregated.trends import TREND_SIGNALS, VOLUME_TRENDS
 from pipeline_platform.schemas.aggregated.weather import WEATHER_DAILY
@@ -14,6 +14,7 @@ from pipeline_platform.schemas.table import Table
 AGGREGATED: tuple[Table, ...] = (
     SENTIMENT_HOURLY,
     ENTITY_DAILY,
+    SUBJECT_DAILY,
     TOPIC_DAILY,
     KEYWORD_DAILY,
     SOURCE_DAILY,

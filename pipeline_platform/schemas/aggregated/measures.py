@@ -47,10 +47,17 @@ def text_measures() -> dict[str, pa.Column]:
         "mean_sentiment": sentiment("Mean sentiment; null when no document is scored."),
         "positive_share": share("Share of the scored documents that are positive."),
         "negative_share": share("Share of the scored documents that are negative."),
+        "reach": count(
+            "Reach of the canonical documents together: 1 + score + replies of each, negative scores as 0, and at most "
+            "2^20.",
+            "votes and replies",
+        ),
+        "reach_weighted_sentiment": sentiment("Mean sentiment weighted by reach; null when no document is scored."),
     }
 
 
 TEXT_RULES = (
     ordered("canonical_documents", "documents", "canonical_within_documents"),
     ordered("scored_documents", "canonical_documents", "scored_within_canonical"),
+    ordered("canonical_documents", "reach", "reach_at_least_one_each"),
 )
