@@ -21,6 +21,8 @@ from pipeline_platform.sources.policy import BEARABLE_WAIT
 # The share of a window that may be spent at once. What the burst can add is taken off the steady rate, so that no
 # window of the upstream ever sees more than the budget.
 BURST_SHARE = 0.1
+# A request that was slow on its way comes into the window of those after it: the bucket fills as if it were longer.
+LATENESS_SECONDS = 1.0
 # Two days: a count is read until its UTC day is over everywhere.
 QUOTA_LIFE_SECONDS = 172_800
 
@@ -51,13 +53,13 @@ def daily_of(source: Source, settings: SourceSettings | None) -> int | None:
 
 
 def rate_of(source: Source, settings: SourceSettings) -> Rate:
-    """The token bucket's rate: the budget, or the setting that overrides it."""
+    """The token bucket's rate: the budget, or the setting that overrides it, as the upstream will see it."""
     if settings.requests_per_minute is not None:
         requests, seconds = settings.requests_per_minute, 60.0
     else:
         requests, seconds = source.budget.requests, source.budget.per_seconds
     burst = max(1, math.floor(requests * BURST_SHARE))
-    return Rate(requests - (burst - 1), round(seconds * 1000), burst=burst)
+    return Rate(requests - (burst - 1), round((seconds + LATENESS_SECONDS) * 1000), burst=burst)
 
 
 class Limits:

@@ -8,7 +8,7 @@ import redis
 from pipeline_platform.sources.base import Budget
 from pipeline_platform.sources.client import SourceClient
 from pipeline_platform.sources.errors import QuotaExhausted
-from pipeline_platform.sources.limits import Limits, rate_of, usage
+from pipeline_platform.sources.limits import LATENESS_SECONDS, Limits, rate_of, usage
 from pipeline_platform_tests.sources.conftest import START, FakeClock, KeyedSettings, Upstream, make_source
 
 Make = Callable[..., SourceClient]
@@ -27,7 +27,12 @@ def test_no_window_sees_more_than_the_budget(redis_client: redis.Redis, clock: F
         limits.acquire("api.example.org")
         sent.append(clock.now())
     window = timedelta(seconds=budget.per_seconds)
-    assert max(sum(start <= moment < start + window for moment in sent) for start in sent[::7]) <= budget.requests
+    # The first may arrive late and those after it at once.
+    seen = [
+        sum(start <= moment < start + window + timedelta(seconds=LATENESS_SECONDS) for moment in sent)
+        for start in sent[::7]
+    ]
+    assert max(seen) <= budget.requests
     # ... and the budget is not wasted either.
     assert (sent[-1] - sent[0]) / len(sent) <= window / budget.requests * 1.25
 
@@ -35,10 +40,10 @@ def test_no_window_sees_more_than_the_budget(redis_client: redis.Redis, clock: F
 def test_setting_overrides_the_budget_at_once(redis_client: redis.Redis, clock: FakeClock) -> None:
     for _ in range(3):
         limits_of(Budget(1, 60), redis_client, clock).acquire("api.example.org")
-    assert sum(clock.sleeps) == pytest.approx(120, abs=0.1)
+    assert sum(clock.sleeps) == pytest.approx(122, abs=0.1)
     for _ in range(100):
         limits_of(Budget(1, 60), redis_client, clock, requests_per_minute=60_000).acquire("api.example.org")
-    assert sum(clock.sleeps) == pytest.approx(120, abs=0.1)
+    assert sum(clock.sleeps) == pytest.approx(122, abs=0.1)
 
 
 def test_setting_overrides_the_daily_budget(redis_client: redis.Redis, clock: FakeClock) -> None:
@@ -55,7 +60,7 @@ def test_setting_overrides_the_daily_budget(redis_client: redis.Redis, clock: Fa
 
 def test_rate_of_a_single_request_has_no_burst() -> None:
     rate = rate_of(make_source(API, budget=Budget(1, 5)), KeyedSettings())
-    assert (rate.limit, rate.interval, rate.burst) == (1, 5000, 1)
+    assert (rate.limit, rate.interval, rate.burst) == (1, 6000, 1)
 
 
 def test_budget_too_small_to_wait_for(redis_client: redis.Redis, clock: FakeClock) -> None:
