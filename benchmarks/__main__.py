@@ -27,6 +27,7 @@ from benchmarks import (
     text_path,
     topics,
     trends,
+    usual_way,
     vader,
     validation,
 )
@@ -53,6 +54,7 @@ BENCHMARKS = {
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),
     "near_duplicates": Benchmark(near_duplicates.run, near_duplicates.SCALE, "posts", 3),
     "enrichment": Benchmark(enrichment.run, enrichment.SCALE, "documents", 3),
+    "usual_way": Benchmark(usual_way.run, usual_way.SCALE, "documents", 3),
     "text_path": Benchmark(text_path.run, text_path.SCALE, "documents", 3),
     "soak": Benchmark(soak.run, soak.SCALE, "times the demo's data", 2),
     "extraction": Benchmark(extraction.run, extraction.SCALE, "fragments a language", 1),
