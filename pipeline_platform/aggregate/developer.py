@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
@@ -13,6 +14,18 @@ CLOSING_DAYS = 30
 
 PREVIOUS_SNAPSHOT_DAYS = 7
 """How far back the snapshot may lie that stars are compared with."""
+
+RANK_DAYS = 7
+"""How far back the day may lie whose rank is compared with."""
+
+RECENT_DAYS, USUAL_DAYS = 7, 28
+"""The last days, and those before them that they are compared with."""
+
+EVENT_DAYS = max(CLOSING_DAYS, RECENT_DAYS + USUAL_DAYS - 1)
+"""How far back events are read."""
+
+VELOCITY_DAYS = (7, 14)
+"""How old the snapshot is, at least and at most, since which stars per day are told."""
 
 REPOSITORY_DAY = ["event_date", "source", "repository"]
 OPENED = {
@@ -58,13 +71,62 @@ def _stars(snapshots: pd.DataFrame) -> pd.DataFrame:
     return daily.assign(stars_gained=(daily["stars"] - before["stars"]).where(recent)).set_index(REPOSITORY_DAY)
 
 
-def developer_activity_daily(days: Sequence[date], snapshots: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Commits, pull requests, issues, releases, contributors and stars per repository and day.
+def _velocity(daily: pd.DataFrame) -> pd.Series:
+    """Stars gained per day since a snapshot of a week ago or a little more; `daily` as `_stars` gives it."""
+    now = daily.reset_index()
+    now["moment"] = pd.to_datetime(now["event_date"])
+    least, most = (pd.Timedelta(days=days) for days in VELOCITY_DAYS)
+    before = now[["source", "repository", "moment", "stars"]].rename(columns={"stars": "old", "moment": "then"})
+    found = pd.merge_asof(
+        now.assign(until=now["moment"] - least).sort_values("until", kind="stable"),
+        before.sort_values("then", kind="stable"),
+        left_on="until",
+        right_on="then",
+        by=["source", "repository"],
+        tolerance=most - least,
+    ).set_index(REPOSITORY_DAY)
+    gained = (found["stars"] - found["old"]).astype("Float64")
+    return gained / ((found["moment"] - found["then"]) / pd.Timedelta(days=1))
+
+
+def _momentum(events: pd.DataFrame, asked: pd.MultiIndex) -> pd.Series:
+    """Momentum of the activity of `asked`, an index of `REPOSITORY_DAY`."""
+    counts = events.groupby(REPOSITORY_DAY).size().reset_index(name="events")
+    pairs = asked.to_frame(index=False).merge(counts, on=["source", "repository"], suffixes=("", "_then"))
+    age = (pd.to_datetime(pairs["event_date"]) - pd.to_datetime(pairs["event_date_then"])).dt.days
+    seen = pairs.assign(age=age)[(age >= 0) & (age < RECENT_DAYS + USUAL_DAYS)]
+    recent = (seen["age"] < RECENT_DAYS).to_numpy()
+    totals = seen.assign(recent=seen["events"] * recent, usual=seen["events"] * ~recent).groupby(REPOSITORY_DAY)
+    sums, oldest = totals[["recent", "usual"]].sum(), totals["age"].max()
+    span = oldest - RECENT_DAYS + 1
+    rates = (sums["recent"] + 1) / RECENT_DAYS, sums["usual"] / span.clip(lower=1) + 1 / RECENT_DAYS
+    return np.log2(rates[0] / rates[1]).where(span >= RECENT_DAYS)
+
+
+def _ranks(trending: pd.DataFrame, asked: pd.MultiIndex) -> pd.DataFrame:
+    """Best rank of the day of `asked`, an index of `REPOSITORY_DAY`, and the places gained; names in any case."""
+    listed = trending.assign(lower=trending["name"].str.lower())
+    best = listed.groupby(["source", "lower", "event_date"], as_index=False)["rank"].min()
+    best = best.sort_values(["source", "lower", "event_date"], kind="stable")
+    before = best.groupby(["source", "lower"])[["event_date", "rank"]].shift(1)
+    gap = pd.to_datetime(best["event_date"]) - pd.to_datetime(before["event_date"])
+    change = (before["rank"] - best["rank"]).where(gap <= pd.Timedelta(days=RANK_DAYS))
+    known = best.assign(trending_rank=best["rank"], trending_rank_change=change).drop(columns="rank")
+    rows = asked.to_frame(index=False)
+    rows = rows.assign(lower=rows["repository"].str.lower())
+    return rows.merge(known, how="left", on=["source", "lower", "event_date"]).set_index(REPOSITORY_DAY)
+
+
+def developer_activity_daily(
+    days: Sequence[date], snapshots: pd.DataFrame, events: pd.DataFrame, trending: pd.DataFrame
+) -> pd.DataFrame:
+    """Commits, pull requests, issues, releases, contributors, stars and momentum per repository and day.
 
     Args:
         days: days to give rows for.
-        snapshots: rows of `deduplicated/repositories` from `PREVIOUS_SNAPSHOT_DAYS` before the first day.
-        events: rows of `deduplicated/repo_events` from `CLOSING_DAYS` before the first day.
+        snapshots: rows of `deduplicated/repositories` from `VELOCITY_DAYS` before the first day.
+        events: rows of `deduplicated/repo_events` from `EVENT_DAYS` before the first day.
+        trending: rows of `deduplicated/trending` from `RANK_DAYS` before the first day.
 
     Returns:
         Rows of `aggregated/developer_activity_daily`, for repositories with an event or a snapshot that day.
@@ -79,7 +141,18 @@ def developer_activity_daily(days: Sequence[date], snapshots: pd.DataFrame, even
         ],
         axis=1,
     )
-    counts = counted.join(_stars(snapshots), how="outer")
+    stars = _stars(snapshots)
+    counts = counted.join(stars, how="outer")
     counted_names = [*OPENED.values(), *CLOSED.values(), *GIVEN.values(), "contributors"]
     counts[counted_names] = counts[counted_names].fillna(0).astype("int64")
-    return shaped(DEVELOPER_ACTIVITY_DAILY, on_days(counts.reset_index(), days))
+    counts = on_days(counts.reset_index(), days).set_index(REPOSITORY_DAY)
+    asked = counts.index
+    ranks = _ranks(trending, asked)
+    found = counts.assign(
+        activity=counts[list(OPENED.values())].sum(axis=1),
+        activity_momentum=_momentum(contributions, asked),
+        star_velocity=_velocity(stars),
+        trending_rank=ranks["trending_rank"],
+        trending_rank_change=ranks["trending_rank_change"],
+    )
+    return shaped(DEVELOPER_ACTIVITY_DAILY, found.reset_index())

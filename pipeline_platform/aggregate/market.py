@@ -5,11 +5,9 @@ from datetime import date
 
 import pandas as pd
 
-from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.aggregate.frames import shaped
+from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, with_indicators
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
-
-PREVIOUS_CLOSE_DAYS = 7
-"""How far back the previous close may lie: exchanges close for weekends and holidays."""
 
 SECONDS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
 """Lengths of the bars that belong to one day; longer ones tell nothing about a day."""
@@ -32,14 +30,14 @@ def _volume(bars: pd.DataFrame) -> pd.DataFrame:
 
 
 def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
-    """Open, high, low, close, volume, market value and return per asset and day.
+    """Open, high, low, close, volume, market value, return and indicators per asset and day.
 
     Bars of several lengths may tell of the same day: the earliest opens it, and the one that ends last closes it.
     Bars that tell only a close are samples of the price; where a candle begins or ends with one, the candle counts.
 
     Args:
         days: days to give rows for.
-        bars: rows of `deduplicated/market_bars` from `PREVIOUS_CLOSE_DAYS` before the first day.
+        bars: rows of `deduplicated/market_bars` from `WINDOW_DAYS` before the first day.
 
     Returns:
         Rows of `aggregated/market_daily`.
@@ -75,4 +73,5 @@ def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
     gap = pd.to_datetime(daily["event_date"]) - pd.to_datetime(before["event_date"])
     previous = before["close"].where(gap <= pd.Timedelta(days=PREVIOUS_CLOSE_DAYS))
     daily = daily.assign(previous_close=previous, daily_return=daily["close"] / previous - 1)
-    return shaped(MARKET_DAILY, on_days(daily, days))
+    wanted = daily["event_date"].isin(list(days)).to_numpy(dtype=bool)
+    return shaped(MARKET_DAILY, with_indicators(daily, wanted, ASSET))

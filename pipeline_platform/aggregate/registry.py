@@ -13,11 +13,12 @@ import pandas as pd
 
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
-from pipeline_platform.aggregate.developer import CLOSING_DAYS, PREVIOUS_SNAPSHOT_DAYS, developer_activity_daily
+from pipeline_platform.aggregate.developer import EVENT_DAYS, RANK_DAYS, VELOCITY_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
 from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
+from pipeline_platform.aggregate.indicators import WINDOW_DAYS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
-from pipeline_platform.aggregate.market import PREVIOUS_CLOSE_DAYS, market_daily
+from pipeline_platform.aggregate.market import market_daily
 from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.topics import topic_daily
@@ -102,6 +103,25 @@ MEASURED_COLUMNS = (
 )
 """What the measures of documents are made of."""
 
+BAR_COLUMNS = (
+    "bar_id",
+    "source",
+    "asset",
+    "symbol",
+    "asset_class",
+    "interval",
+    "opened_at",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "volume_unit",
+    "market_cap",
+    "currency",
+    "event_date",
+)
+
 AGGREGATES: tuple[Aggregate, ...] = (
     Aggregate(
         "aggregated/sentiment_hourly",
@@ -154,8 +174,9 @@ AGGREGATES: tuple[Aggregate, ...] = (
     ),
     Aggregate(
         "aggregated/market_daily",
-        {"bars": Input("deduplicated/market_bars", days_before=PREVIOUS_CLOSE_DAYS)},
+        {"bars": Input("deduplicated/market_bars", days_before=WINDOW_DAYS, columns=BAR_COLUMNS)},
         market_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/weather_daily",
@@ -166,10 +187,12 @@ AGGREGATES: tuple[Aggregate, ...] = (
     Aggregate(
         "aggregated/developer_activity_daily",
         {
-            "snapshots": Input("deduplicated/repositories", days_before=PREVIOUS_SNAPSHOT_DAYS),
-            "events": Input("deduplicated/repo_events", days_before=CLOSING_DAYS),
+            "snapshots": Input("deduplicated/repositories", days_before=max(VELOCITY_DAYS)),
+            "events": Input("deduplicated/repo_events", days_before=EVENT_DAYS),
+            "trending": Input("deduplicated/trending", days_before=RANK_DAYS),
         },
         developer_activity_daily,
+        version="2",
     ),
     Aggregate(
         "aggregated/cross_domain_daily",

@@ -43,6 +43,7 @@ USUAL: dict[str, dict[str, Any]] = {
     },
     "deduplicated/repositories": {"source": "github", "repository": "a/b"},
     "deduplicated/repo_events": {"source": "github", "repository": "a/b", "author_id": "p1"},
+    "deduplicated/trending": {"source": "github", "list_name": "python", "name": "a/b", "rank": 1},
 }
 EVENT_TIMES = {
     "enriched/documents": "created_at",
@@ -50,6 +51,7 @@ EVENT_TIMES = {
     "deduplicated/weather_observations": "observed_at",
     "deduplicated/repositories": "observed_at",
     "deduplicated/repo_events": "occurred_at",
+    "deduplicated/trending": "observed_at",
 }
 
 

@@ -57,7 +57,11 @@ ROWS = {
         sentiment_label=st.sampled_from(["positive", "neutral", "negative", None]),
         score=st.none() | st.integers(-5, 50),
         replies=st.none() | st.integers(0, 5),
-        entities=st.lists(st.sampled_from(["COIN:bitcoin", "ORG:x", "MENTION:y"]), unique=True),
+        entities=st.lists(
+            st.sampled_from(["COIN:bitcoin", "TICKER:BTC", "TICKER:QQ", "ORG:x", "MENTION:y", "REPOSITORY:a/b"]),
+            unique=True,
+        ),
+        place=st.sampled_from(["berlin-de", "paris-fr", "DE", None]),
         keywords=st.lists(st.sampled_from(["rate cut", "storm", "new release", "goal"]), unique=True),
         topic=st.sampled_from(["crypto", "weather", "sports", None]),
         emotion=st.sampled_from(["joy", "anger", None]),
@@ -94,6 +98,7 @@ ROWS = {
         author_id=st.sampled_from(["p1", "p2", None]),
         days=st.none() | st.integers(0, 40),
     ).map(lambda rows: [closed(row) for row in rows]),
+    "deduplicated/trending": several(name=st.sampled_from(["a/b", "C/d"]), rank=st.integers(1, 9)),
 }
 INPUTS = st.fixed_dictionaries(ROWS)
 
@@ -141,7 +146,8 @@ def busy(seed):
             "sentiment": random.uniform(-1, 1),
             "sentiment_label": random.choice(["positive", "negative"]),
             "score": random.randrange(50),
-            "entities": ["COIN:bitcoin"] if n < 20 or random.random() < 0.3 else [],
+            "entities": ["COIN:bitcoin", "REPOSITORY:a/b"] if n < 20 or random.random() < 0.3 else [],
+            "place": random.choice(["berlin-de", "paris-fr", None]),
             "keywords": random.sample(["rate cut", "storm", "new release", "goal"], 2),
             "emotion": random.choice(["joy", "anger", None]),
             "topic": "crypto" if n < 20 else random.choice(["crypto", "weather", "weather", None]),
@@ -169,7 +175,8 @@ def busy(seed):
         }
         for _ in range(80)
     ]
-    given = dict(zip(ROWS, (texts, topics, assigned, bars, weather, stars, events), strict=True))
+    ranks = [{"hour": hour(), "rank": random.randrange(1, 9)} for _ in range(20)]
+    given = dict(zip(ROWS, (texts, topics, assigned, bars, weather, stars, events, ranks), strict=True))
     made = {path: [dated(row) for row in some] for path, some in given.items()}
     made["deduplicated/repo_events"] = [closed(row) for row in made["deduplicated/repo_events"]]
     return made

@@ -1,3 +1,4 @@
+import math
 from datetime import date
 
 import pandas as pd
@@ -33,7 +34,7 @@ def test_market_day_of_candles_and_samples(aggregated, rows):
         ],
     )
     result = aggregated("aggregated/market_daily", [D], bars=bars)
-    assert record(result, currency="USD") == {
+    expected = {
         "source": "coingecko",
         "symbol": "bitcoin",
         "asset": "crypto:BTC",
@@ -51,6 +52,8 @@ def test_market_day_of_candles_and_samples(aggregated, rows):
         "daily_return": pytest.approx(0.1),
         "event_date": D,
     }
+    told = record(result, currency="USD")
+    assert {name: told[name] for name in expected} == expected
     assert record(result, currency="EUR")["daily_return"] is None
 
 
@@ -160,11 +163,47 @@ def test_developer_day(aggregated, rows, at):
         "stars": 88,
         "stars_gained": -2,
         "stars_given": 1,
+        "activity": 5,
+        "activity_momentum": None,
+        "star_velocity": None,
+        "trending_rank": None,
+        "trending_rank_change": None,
         "event_date": D,
     }
     other = record(result, repository="c/d")
     assert (other["releases"], other["contributors"], other["stars"], other["stars_gained"]) == (1, 1, None, None)
     assert (record(result, repository="e/f")["commits"], record(result, repository="e/f")["stars_gained"]) == (0, None)
+
+
+def test_momentum_velocity_and_rank(aggregated, rows):
+    def commits(day, count):
+        return [{"at": f"{day:02}T12:00", "event_type": "commit"} for _ in range(count)]
+
+    # 8 in the fortnight that is seen before the last week, 20 in the last week.
+    events = rows("deduplicated/repo_events", [*commits(2, 4), *commits(10, 4), *commits(16, 13), *commits(22, 7)])
+    snapshots = rows(
+        "deduplicated/repositories",
+        [{"at": "14T08:00", "stars": 60, "forks": 0}, {"at": "22T08:00", "stars": 100, "forks": 0}],
+    )
+    listed = [("20T00:00", "python", 9), ("21T00:00", "python", 7), ("22T00:00", "python", 3), ("22T00:00", "any", 5)]
+    trending = rows(
+        "deduplicated/trending",
+        [{"at": at, "list_name": name, "rank": rank, "name": "A/b"} for at, name, rank in listed],
+    )
+    result = aggregated(
+        "aggregated/developer_activity_daily", [D], snapshots=snapshots, events=events, trending=trending
+    )
+    told = record(result)
+    assert told["activity"] == 7
+    assert told["activity_momentum"] == pytest.approx(math.log2((20 / 7 + 1 / 7) / (8 / 14 + 1 / 7)))
+    assert told["star_velocity"] == 5
+    assert (told["trending_rank"], told["trending_rank_change"]) == (3, 4)
+
+
+def test_a_repository_that_was_just_met_has_no_momentum(aggregated, rows):
+    events = rows("deduplicated/repo_events", [{"at": f"{n}T12:00", "event_type": "commit"} for n in (11, 20, 22)])
+    result = aggregated("aggregated/developer_activity_daily", [D], events=events)
+    assert record(result)["activity_momentum"] is None
 
 
 def test_issues_closed_after_more_than_thirty_days_are_not_looked_at(aggregated, rows, at):

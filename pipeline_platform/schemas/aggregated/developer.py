@@ -1,7 +1,7 @@
 """Aggregates of repositories."""
 
 from pipeline_platform.schemas.aggregated.measures import count
-from pipeline_platform.schemas.columns import day, integer, not_blank, text
+from pipeline_platform.schemas.columns import above, day, integer, not_blank, real, text
 from pipeline_platform.schemas.table import Table, schema_of
 
 DEVELOPER_ACTIVITY_DAILY = Table(
@@ -32,6 +32,26 @@ DEVELOPER_ACTIVITY_DAILY = Table(
             "stars_given": count(
                 "Stars given that day, as far as the upstream lists them; without those that were taken back before.",
                 "accounts",
+            ),
+            "activity": count("Commits, pull requests and issues opened, releases: all of them together.", "events"),
+            "activity_momentum": real(
+                "How much busier the last 7 days were than the 28 before: log2((a + 1/7) / (b + 1/7)) of the daily "
+                "means; 1 is twice as busy. The days before count from the first event; null with fewer than 7 of "
+                "them.",
+                unit="doublings",
+            ),
+            "star_velocity": real(
+                "Stars gained per day since the latest snapshot that is at least 7 and at most 14 days old; null "
+                "without one.",
+                unit="accounts per day",
+            ),
+            "trending_rank": integer(
+                "Best place in a list of trending repositories that day; null where it is in none.",
+                above(0, "rank_positive"),
+                unit="rank",
+            ),
+            "trending_rank_change": integer(
+                "Places gained since the latest earlier day on which it was listed, at most 7 days back.", unit="rank"
             ),
             "event_date": day(),
         },
