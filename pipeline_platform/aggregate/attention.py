@@ -56,7 +56,7 @@ def _mentions(rows: pd.DataFrame, subjects: pd.DataFrame, key: str) -> pd.DataFr
         variance = np.maximum(sums["squared"].to_numpy() - span * mean**2, 0) / (span - 1)
     # Counts vary at least as those of Poisson do: what was never named before is not infinitely unusual.
     spread = np.sqrt(np.maximum(variance, np.maximum(mean, 1 / MENTION_DAYS)))
-    z = ((counts - mean) / spread).where(known >= MENTION_DAYS_NEEDED)
+    z: pd.Series = ((counts - mean) / spread).where(known >= MENTION_DAYS_NEEDED)
     return rows.assign(mentions_z=z.where(rows["canonical_documents"].notna().to_numpy(dtype=bool)))
 
 
