@@ -86,10 +86,10 @@ def _velocity(daily: pd.DataFrame) -> pd.Series:
         tolerance=most - least,
     ).set_index(REPOSITORY_DAY)
     gained = (found["stars"] - found["old"]).astype("Float64")
-    return gained / ((found["moment"] - found["then"]) / pd.Timedelta(days=1))
+    return gained / (found["moment"] - found["then"]).dt.days
 
 
-def _momentum(events: pd.DataFrame, asked: pd.MultiIndex) -> pd.Series:
+def _momentum(events: pd.DataFrame, asked: pd.Index) -> pd.Series:
     """Momentum of the activity of `asked`, an index of `REPOSITORY_DAY`."""
     counts = events.groupby(REPOSITORY_DAY).size().reset_index(name="events")
     pairs = asked.to_frame(index=False).merge(counts, on=["source", "repository"], suffixes=("", "_then"))
@@ -100,13 +100,13 @@ def _momentum(events: pd.DataFrame, asked: pd.MultiIndex) -> pd.Series:
     sums, oldest = totals[["recent", "usual"]].sum(), totals["age"].max()
     span = oldest - RECENT_DAYS + 1
     rates = (sums["recent"] + 1) / RECENT_DAYS, sums["usual"] / span.clip(lower=1) + 1 / RECENT_DAYS
-    return np.log2(rates[0] / rates[1]).where(span >= RECENT_DAYS)
+    return pd.Series(np.log2(rates[0] / rates[1]), index=sums.index).where(span >= RECENT_DAYS)
 
 
-def _ranks(trending: pd.DataFrame, asked: pd.MultiIndex) -> pd.DataFrame:
+def _ranks(trending: pd.DataFrame, asked: pd.Index) -> pd.DataFrame:
     """Best rank of the day of `asked`, an index of `REPOSITORY_DAY`, and the places gained; names in any case."""
     listed = trending.assign(lower=trending["name"].str.lower())
-    best = listed.groupby(["source", "lower", "event_date"], as_index=False)["rank"].min()
+    best = listed.groupby(["source", "lower", "event_date"])["rank"].min().reset_index()
     best = best.sort_values(["source", "lower", "event_date"], kind="stable")
     before = best.groupby(["source", "lower"])[["event_date", "rank"]].shift(1)
     gap = pd.to_datetime(best["event_date"]) - pd.to_datetime(before["event_date"])

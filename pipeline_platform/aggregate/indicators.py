@@ -1,8 +1,8 @@
 """Indicators of prices: returns, volatility, moving averages, momentum.
 
 Every indicator of a day is made of the same window: the `CLOSES` latest days with a close, of the `WINDOW_DAYS` days
-up to that one. So a day gets the same values however long the history is that was read. Averages that in their usual form
-reach back for ever (EMA, Wilder's RSI) begin with the window: what lies before it would have a weight of at most
+up to that one. So a day gets the same values however long the history is that was read. Averages that in their usual
+form reach back for ever (EMA, Wilder's RSI) begin with the window: what lies before it would have a weight of at most
 (19/21)^80, 3 in 10,000, in the EMA and (13/14)^86, 2 in 1,000, in the RSI.
 
 Sources: J. W. Wilder, New Concepts in Technical Trading Systems, 1978 (RSI); M. Parkinson, The Extreme Value Method for

@@ -12,11 +12,12 @@ from datetime import date
 import pandas as pd
 
 from pipeline_platform.aggregate.agreement import source_agreement
+from pipeline_platform.aggregate.attention import MENTION_DAYS, market_sentiment_daily, weather_sentiment_daily
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import EVENT_DAYS, RANK_DAYS, VELOCITY_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
 from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
-from pipeline_platform.aggregate.indicators import WINDOW_DAYS
+from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, WINDOW_DAYS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
 from pipeline_platform.aggregate.market import market_daily
 from pipeline_platform.aggregate.sources import source_daily
@@ -193,6 +194,24 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         developer_activity_daily,
         version="2",
+    ),
+    Aggregate(
+        "aggregated/market_sentiment_daily",
+        {
+            "subjects": Input("aggregated/subject_daily", days_before=MENTION_DAYS),
+            "market": Input("aggregated/market_daily", days_before=PREVIOUS_CLOSE_DAYS),
+        },
+        market_sentiment_daily,
+        shown="documents",
+    ),
+    Aggregate(
+        "aggregated/weather_sentiment_daily",
+        {
+            "subjects": Input("aggregated/subject_daily", days_before=MENTION_DAYS),
+            "weather": Input("aggregated/weather_daily", days_before=NORMAL_DAYS),
+        },
+        weather_sentiment_daily,
+        shown="documents",
     ),
     Aggregate(
         "aggregated/cross_domain_daily",

@@ -164,7 +164,8 @@ def test_developer_day(aggregated, rows, at):
         "stars_gained": -2,
         "stars_given": 1,
         "activity": 5,
-        "activity_momentum": None,
+        # 6 in the last week, 1 in the 15 days seen before it.
+        "activity_momentum": pytest.approx(math.log2((6 / 7 + 1 / 7) / (1 / 15 + 1 / 7))),
         "star_velocity": None,
         "trending_rank": None,
         "trending_rank_change": None,

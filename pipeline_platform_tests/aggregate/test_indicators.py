@@ -102,7 +102,9 @@ def test_a_gap_of_more_than_a_week_breaks_the_returns(aggregated, rows):
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_long_history_changes_nothing_and_a_range_is_its_days(aggregated, rows, step):
     closes = walk(400 // step, seed=step)
-    frame, days = bars(rows, closes, days=range(0, 400, step), volume=closes, market_cap=closes)
+    frame, days = bars(
+        rows, closes, days=range(0, 400, step), volume=closes, volume_unit=["coins"] * len(closes), market_cap=closes
+    )
     asked = days[-4:]
     together = aggregated("aggregated/market_daily", asked, bars=frame)
     for n, day in enumerate(asked):

@@ -1,5 +1,6 @@
 """Tables of the layer `aggregated`: hourly and daily facts, and signals, one file per theme. All times are UTC."""
 
+from pipeline_platform.schemas.aggregated.attention import MARKET_SENTIMENT_DAILY, WEATHER_SENTIMENT_DAILY
 from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
 from pipeline_platform.schemas.aggregated.forecasts import FORECASTS
@@ -21,6 +22,8 @@ AGGREGATED: tuple[Table, ...] = (
     MARKET_DAILY,
     WEATHER_DAILY,
     DEVELOPER_ACTIVITY_DAILY,
+    MARKET_SENTIMENT_DAILY,
+    WEATHER_SENTIMENT_DAILY,
     CROSS_DOMAIN_DAILY,
     SOURCE_AGREEMENT,
     VOLUME_TRENDS,

@@ -79,8 +79,8 @@ MARKET_DAILY = Table(
                 unit="%",
             ),
             "volume_trend": real(
-                "volume over the mean of the 20 days before with the same volume_unit, less 1; null with fewer than 5 of "
-                "them.",
+                "volume over the mean of the 20 days before with the same volume_unit, less 1; null with fewer than "
+                "5 of them.",
                 at_least(-1, "trend_in_range"),
                 unit="ratio",
             ),
