@@ -119,9 +119,9 @@ class Lake:
         """As `read`, in Arrow."""
         schema = arrow_schema(table, columns)
         opened = self.open(table)
-        if opened is None:
-            return schema.empty_table()
-        return self._rows(opened, table, schema.names, _between(first, last)).select(schema.names).cast(schema)
+        rows = None if opened is None else self._rows(opened, table, schema.names, _between(first, last))
+        # No rows may come in no chunk at all, and such columns pandas can neither merge nor concatenate.
+        return rows.select(schema.names).cast(schema) if rows else schema.empty_table()
 
     def _rows(
         self, opened: DeltaTable, table: Table, columns: list[str], filters: list[tuple[str, str, Any]]

@@ -126,6 +126,12 @@ def test_an_empty_day_leaves_a_table_that_says_its_columns(lake: Lake) -> None:
     assert opened.metadata().description == VISITS.description
 
 
+def test_tables_without_rows_can_be_joined(lake: Lake) -> None:
+    lake.replace(VISITS, VISITS.empty(), DAY, DAY)
+    nothing = lake.read(VISITS, DAY, DAY)
+    assert nothing.merge(nothing, how="outer", on=["event_date", *VISITS.key]).empty
+
+
 def test_rows_of_other_days_are_refused(lake: Lake) -> None:
     with pytest.raises(LakeError, match=f"aggregated/visits: rows of {DAY}..{NEXT} were handed over for {DAY}..{DAY}"):
         lake.replace(VISITS, visits(("pier", 3, DAY), ("pier", 4, NEXT)), DAY, DAY)
