@@ -119,7 +119,7 @@ def _of_day(day: date, pairs: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs.sort_values([*PAIR, "event_date"], kind="stable")
     names = pairs[PAIR].drop_duplicates().reset_index(drop=True)
     # Rows are sorted by pair, so that groups are numbered in the order of their names.
-    place = pd.Index(days).get_indexer(pairs["event_date"]), pairs.groupby(PAIR).ngroup().to_numpy()
+    place = pd.Index(days).get_indexer(pd.Index(pairs["event_date"])), pairs.groupby(PAIR).ngroup().to_numpy()
     first, second = np.full((2, len(days), len(names)), np.nan)
     first[place], second[place] = pairs["x"], pairs["y"]
     parts = []
