@@ -13,6 +13,7 @@ import pandas as pd
 
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.attention import MENTION_DAYS, market_sentiment_daily, weather_sentiment_daily
+from pipeline_platform.aggregate.correlations import SPAN_DAYS, correlations
 from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
 from pipeline_platform.aggregate.developer import EVENT_DAYS, RANK_DAYS, VELOCITY_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
@@ -275,5 +276,15 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         forecasts,
         options=("forecast_series_at_most", "forecast_with_prophet"),
+    ),
+    Aggregate(
+        "aggregated/correlations",
+        {
+            "subjects": Input("aggregated/subject_daily", days_before=SPAN_DAYS),
+            "market": Input("aggregated/market_daily", days_before=SPAN_DAYS),
+            "weather": Input("aggregated/weather_daily", days_before=SPAN_DAYS),
+            "wide": Input("aggregated/cross_domain_daily", days_before=SPAN_DAYS),
+        },
+        correlations,
     ),
 )

@@ -1,6 +1,7 @@
 """Tables of the layer `aggregated`: hourly and daily facts, and signals, one file per theme. All times are UTC."""
 
 from pipeline_platform.schemas.aggregated.attention import MARKET_SENTIMENT_DAILY, WEATHER_SENTIMENT_DAILY
+from pipeline_platform.schemas.aggregated.correlations import CORRELATIONS
 from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
 from pipeline_platform.schemas.aggregated.forecasts import FORECASTS
@@ -29,4 +30,5 @@ AGGREGATED: tuple[Table, ...] = (
     VOLUME_TRENDS,
     TREND_SIGNALS,
     FORECASTS,
+    CORRELATIONS,
 )
