@@ -72,6 +72,12 @@ class HurriedClock:
         self.skipped += timedelta(seconds=seconds)
 
 
+FAR_SIGHTED = {f"aggregated/{name}" for name in ("correlations", "forecasts", "trend_signals", "volume_trends")}
+"""They go back weeks for each day: twenty years of them take hours, and say nothing about the recordings."""
+
+LAST_DAYS = 30
+
+
 @dataclass
 class Account:
     """What became of the records of one stream, and which targets failed."""
@@ -216,11 +222,13 @@ class Run:
         self._replace(table, result)
 
     def aggregate(self) -> None:
-        """Every aggregate."""
+        """Every aggregate; those that look far back on every day, of the last days alone."""
         for aggregate in AGGREGATES:
+            days = self.days[-LAST_DAYS:] if aggregate.table in FAR_SIGHTED else self.days
             frames = {name: self._input(one) for name, one in aggregate.inputs.items()}
+            options = {name: getattr(self.stores.settings, name) for name in aggregate.options}
             table = tables()[aggregate.table]
-            self._replace(table, aggregate.compute(self.days, **frames)[table.columns])
+            self._replace(table, aggregate.compute(days, **frames, **options)[table.columns])
 
     def _input(self, one: Input) -> pd.DataFrame:
         if one.table.endswith("/*"):
