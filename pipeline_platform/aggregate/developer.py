@@ -150,8 +150,9 @@ def developer_activity_daily(
     ranks = _ranks(trending, asked)
     found = counts.assign(
         activity=counts[list(OPENED.values())].sum(axis=1),
-        activity_momentum=_momentum(contributions, asked),
-        star_velocity=_velocity(stars),
+        # A frame without rows would take the rows of what is assigned to it.
+        activity_momentum=_momentum(contributions, asked).reindex(asked),
+        star_velocity=_velocity(stars).reindex(asked),
         trending_rank=ranks["trending_rank"],
         trending_rank_change=ranks["trending_rank_change"],
     )
