@@ -10,9 +10,11 @@ from typing import Any
 import orjson
 import pandas as pd
 
+from pipeline_platform.clean.cleaning import clean
+from pipeline_platform.govern.pseudonyms import pseudonymiser
 from pipeline_platform.sandbox.post import Post
 from pipeline_platform.sandbox.world import World
-from pipeline_platform.schemas.catalog import raw_table
+from pipeline_platform.schemas.catalog import cleaned_table, raw_table
 from pipeline_platform.sources.base import Source, Stream
 from pipeline_platform.sources.registry import all_streams
 
@@ -110,6 +112,16 @@ def raw_records(count: int, *, seed: int = 1) -> dict[str, pd.DataFrame]:
         payload = orjson.dumps(_PAYLOADS[post.kind](samples[name], post)).decode()
         rows[name].append(_envelope(name, post, payload))
     return {name: raw_table(*stream_named(name)).frame(found) for name, found in rows.items()}
+
+
+def cleaned_documents(count: int) -> pd.DataFrame:
+    """Rows of the cleaned tables of the text streams together, of `count` raw records."""
+    pseudonym = pseudonymiser(b"benchmark")
+    parts = []
+    for name, records in raw_records(count).items():
+        source, stream = stream_named(name)
+        parts.append(clean(records, stream, cleaned_table(source, stream), pseudonym).rows)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _envelope(stream: str, post: Post, payload: str) -> dict[str, Any]:

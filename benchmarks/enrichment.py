@@ -7,15 +7,12 @@ import pandas as pd
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.pipeline import make_union
 
-from benchmarks.documents import raw_records, stream_named
+from benchmarks.documents import cleaned_documents
 from benchmarks.measure import Figure, apart, compared, race
-from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.enrich.hashing import BUCKETS
 from pipeline_platform.enrich.linear import LinearModel
 from pipeline_platform.enrich.registry import configured
 from pipeline_platform.enrich.texts import distinct_texts
-from pipeline_platform.govern.pseudonyms import pseudonymiser
-from pipeline_platform.schemas.catalog import cleaned_table
 from pipeline_platform.settings import load_settings
 
 SCALE = 20_000
@@ -25,11 +22,7 @@ LINEAR, USUAL = "linear model over hashed features", "scikit-learn HashingVector
 
 def distinct_texts_of(count: int) -> pd.Series:
     """Distinct texts of `count` documents of the sandbox's world."""
-    parts = []
-    for name, raw in raw_records(count).items():
-        source, stream = stream_named(name)
-        parts.append(clean(raw, stream, cleaned_table(source, stream), pseudonymiser(b"benchmark")).rows)
-    return distinct_texts(pd.concat(parts, ignore_index=True))[0]
+    return distinct_texts(cleaned_documents(count))[0]
 
 
 def _usual(model: LinearModel, texts: list[str]) -> Callable[[], object]:

@@ -2,15 +2,13 @@
 
 import pandas as pd
 
-from benchmarks.documents import DAY, raw_records, stream_named
+from benchmarks.documents import DAY, cleaned_documents
 from benchmarks.measure import Figure, apart, compared, race
-from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.predictions import Predictions
 from pipeline_platform.enrich.registry import component_columns, configured
-from pipeline_platform.govern.pseudonyms import pseudonymiser
-from pipeline_platform.schemas.catalog import cleaned_table, tables
+from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import load_settings
 from pipeline_platform.storage.lake import Lake
 
@@ -21,11 +19,7 @@ COLD, AGAIN, TENTH = "nothing known", "everything known", "a tenth new"
 
 def _documents(scale: int) -> pd.DataFrame:
     """Rows of `deduplicated/documents`, made from the sandbox's posts."""
-    pseudonym, parts = pseudonymiser(b"benchmark"), []
-    for name, records in raw_records(scale).items():
-        source, stream = stream_named(name)
-        parts.append(clean(records, stream, cleaned_table(source, stream), pseudonym).rows)
-    rows = pd.concat(parts, ignore_index=True)
+    rows = cleaned_documents(scale)
     return dedup_documents(rows, rows.head(0)[list(COMPARED_COLUMNS)], [DAY], lookback_days=0)
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import pandas as pd
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from benchmarks.documents import DAY, raw_records, stream_named
+from benchmarks.documents import DAY, cleaned_documents
 from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
-from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.enrich.cores import Cores
 from pipeline_platform.enrich.documents import enrich
@@ -22,21 +21,11 @@ from pipeline_platform.enrich.predictions import Predictions
 from pipeline_platform.enrich.registry import configured
 from pipeline_platform.enrich.sentiment import Sentiment
 from pipeline_platform.enrich.transformer import SentimentModel
-from pipeline_platform.govern.pseudonyms import pseudonymiser
-from pipeline_platform.schemas.catalog import cleaned_table
 from pipeline_platform.settings import load_settings
 
 SCALE = 20_000
 TARGET_SPEED = 20
 SAME, WHOLE, KNOWN, USUAL = "copies, language, sentiment", "all components", "all, known before", "the usual way"
-
-
-def _documents(count: int) -> pd.DataFrame:
-    parts = []
-    for name, raw in raw_records(count).items():
-        source, stream = stream_named(name)
-        parts.append(clean(raw, stream, cleaned_table(source, stream), pseudonymiser(b"benchmark")).rows)
-    return pd.concat(parts, ignore_index=True)
 
 
 def _usual(documents: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +61,7 @@ def run(scale: int, rounds: int) -> list[Figure]:
     if missing := [name for name in ("datasketch", "langdetect") if find_spec(name) is None]:
         raise BenchmarkError(f"install {' and '.join(missing)} to race: pip install -e '.[bench]'")
     with apart():
-        settings, documents = load_settings(), _documents(scale)
+        settings, documents = load_settings(), cleaned_documents(scale)
         history = documents.head(0)[list(COMPARED_COLUMNS)]
 
         def deduplicated() -> pd.DataFrame:

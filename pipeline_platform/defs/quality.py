@@ -3,7 +3,6 @@
 They look at the others and so never wait for one that failed; a run makes them last.
 """
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -17,6 +16,7 @@ from pipeline_platform.aggregate.registry import AGGREGATES
 from pipeline_platform.defs.automation import FOLLOW, OBSERVE
 from pipeline_platform.defs.check_history import SPAN, check_history, downstream_in
 from pipeline_platform.defs.partitions import asked_days, daily, look_back, window_of
+from pipeline_platform.defs.plots import in_markdown
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.tables import (
     LATE_AFTER,
@@ -299,8 +299,7 @@ def _anomaly_metadata(mine: pd.DataFrame) -> dict[str, Any]:
 def _chart(row: Mapping[Any, Any]) -> str:
     title = f"{row['event_date']} {row['table']} {row['column']}: {row['kind']}"
     shown = evidence(row["labels"], row["values"], row["usual"], row["expected"])
-    drawn = base64.b64encode(png(shown, title)).decode()
-    return f"![{row['kind']}](data:image/png;base64,{drawn})"
+    return in_markdown(png(shown, title), row["kind"])
 
 
 def _tell_tables(context: dg.AssetExecutionContext, scores: pd.DataFrame) -> None:

@@ -4,7 +4,6 @@ Samples are read from the lake when a report is written and hold ids and reasons
 outlives the records, and what was erased there must not stand here.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +20,7 @@ from pipeline_platform.schemas.aggregated.sources import SOURCE_DAILY
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.quality import ANOMALIES, SCORES
 from pipeline_platform.settings import Settings
+from pipeline_platform.storage.files import replace_whole
 from pipeline_platform.storage.stores import Stores
 
 TREND_DAYS = 28
@@ -108,20 +108,10 @@ def write_report(settings: Settings, facts: DayFacts) -> Written:
     from pipeline_platform.quality.report import page
 
     folder = settings.reports_path
-    folder.mkdir(parents=True, exist_ok=True)
     html, data = (folder / f"quality-{facts.day}.{ending}" for ending in ("html", "json"))
-    _put(html, page(facts).encode())
-    _put(data, orjson.dumps(facts.as_json(), default=str, option=orjson.OPT_INDENT_2))
+    replace_whole(html, page(facts).encode())
+    replace_whole(data, orjson.dumps(facts.as_json(), default=str, option=orjson.OPT_INDENT_2))
     return Written(html, data, facts.verdict)
-
-
-def _put(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(f"{path.suffix}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _failure(stores: Stores, check: Checked, day: date, downstream: Callable[[str], list[str]]) -> Failure:

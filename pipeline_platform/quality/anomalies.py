@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline_platform.aggregate.frames import shaped
 from pipeline_platform.quality import detectors
+from pipeline_platform.quality.drift import divergence_of
 from pipeline_platform.schemas.aggregated.measures import EVERY
 from pipeline_platform.schemas.quality import ANOMALIES
 from pipeline_platform.schemas.table import Table
@@ -275,7 +276,7 @@ def _drifts(panel: _Panel, position: int) -> Iterator[dict[str, Any]]:
         strength = detectors.drift(shares[:-1], ages, shares[-1], rows[at, position])
         if strength >= 1:
             usual = shares[:-1].mean(axis=0)
-            apart = detectors.divergence(shares[-1], usual)
+            apart = divergence_of(shares[-1], usual)
             most = int(np.argmax(np.abs(shares[-1] - usual)))
             words = (
                 f"The categories are not shared as usual: {names[most]!r} has {shares[-1][most]:.0%}, "

@@ -1,11 +1,17 @@
 """Charts of what an anomaly rests on: SVG for pages, PNG for Dagster, both from labels and values alone."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
+
+from pipeline_platform.quality.pictures import picture, unread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 560, 150
+PNG_INCHES = (6.3, 2.0)
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 10, 22
 MOST_LABELS = 14
 LETTER = 6.6
@@ -78,27 +84,19 @@ def svg(shown: Evidence, title: str) -> str:
 
 def png(shown: Evidence, title: str) -> bytes:
     """The same as a picture."""
-    # Loading it costs a second, which only a day with an anomaly should pay.
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 2.2), dpi=90, layout="constrained")
-    axes = figure.subplots()
-    places = range(len(shown.values))
-    last = len(shown.values) - 1
-    colours = ["#c2410c" if at == last or not shown.last_counts else "#94a3b8" for at in places]
-    axes.bar(places, shown.values, color=colours)
-    if len(shown.usual) == len(shown.values):
-        axes.step(places, shown.usual, where="mid", color="#0f766e", linewidth=1.5)
-    elif shown.usual:
-        axes.axhline(shown.usual[0], color="#0f766e", linewidth=1.5)
-    axes.set_xticks([at for at, _, _ in _ticks(shown)])
-    axes.set_xticklabels([label.replace("$", r"\$") for _, _, label in _ticks(shown)], fontsize=8)
-    axes.set_title(title.replace("$", r"\$"), fontsize=9, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", metadata={"Software": None})
-    return drawn.getvalue()
+    def draw(axes: "Axes") -> None:
+        places = range(len(shown.values))
+        last = len(shown.values) - 1
+        colours = ["#c2410c" if at == last or not shown.last_counts else "#94a3b8" for at in places]
+        axes.bar(places, shown.values, color=colours)
+        if len(shown.usual) == len(shown.values):
+            axes.step(places, shown.usual, where="mid", color="#0f766e", linewidth=1.5)
+        elif shown.usual:
+            axes.axhline(shown.usual[0], color="#0f766e", linewidth=1.5)
+        axes.set_xticks([at for at, _, _ in _ticks(shown)], [unread(label) for _, _, label in _ticks(shown)])
+
+    return picture(draw, title, size=PNG_INCHES)
 
 
 def _ticks(shown: Evidence) -> list[tuple[int, str, str]]:

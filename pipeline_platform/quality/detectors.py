@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline_platform.aggregate.surprise import NORMAL_MAD
+from pipeline_platform.quality.drift import divergence_of
+
 WEEK = 7
-NORMAL_MAD = 1.4826
-"""The median absolute deviation of normal noise is its standard deviation divided by this."""
 FREAKS = 2
 """Extreme days of the history that do not count: an outage last week must not excuse the one of today."""
 
@@ -139,22 +140,14 @@ def drift(history: np.ndarray, ages: np.ndarray, today: np.ndarray, rows_today: 
         return np.nan
     mean = history.mean(axis=0)
     chance = (len(today) - 1) / (2 * np.log(2) * rows_today)
-    apart = divergence(today, mean)
+    apart = divergence_of(today, mean)
     same_weekday = ages % WEEK == 0
     if same_weekday.any():
-        apart = min(apart, divergence(today, history[same_weekday].mean(axis=0)))
+        apart = min(apart, divergence_of(today, history[same_weekday].mean(axis=0)))
     if (ages == 1).any():
-        apart = min(apart, divergence(today, history[ages == 1][0]) / ONSET)
-    usual = np.sort([divergence(day, mean) for day in history])[-1 - FREAKS]
+        apart = min(apart, divergence_of(today, history[ages == 1][0]) / ONSET)
+    usual = np.sort([divergence_of(day, mean) for day in history])[-1 - FREAKS]
     return float(min(apart / (DRIFT_BITS + chance), apart / (2 * usual) if usual > 0 else np.inf))
-
-
-def divergence(one: np.ndarray, other: np.ndarray) -> float:
-    """Jensen-Shannon divergence of two distributions in bits, from 0 to 1 (Lin 1991)."""
-    middle = (one + other) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = [np.nansum(side * np.log2(side / middle)) for side in (one, other)]
-    return float(max(0.0, sum(terms) / 2))
 
 
 def gap(history: np.ndarray, today: np.ndarray) -> tuple[Judged, np.ndarray]:

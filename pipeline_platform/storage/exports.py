@@ -5,7 +5,6 @@
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +17,7 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 
 from pipeline_platform.schemas.table import Table
+from pipeline_platform.storage.files import replace_whole
 from pipeline_platform.storage.lake import Lake
 
 _FIELD_TYPES = {
@@ -82,13 +82,7 @@ def _write_day(target: Path, day: date, rows: arrow.Table) -> bool:
 def _replace_if_different(path: Path, content: bytes) -> bool:
     if path.exists() and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_whole(path, content)
     return True
 
 

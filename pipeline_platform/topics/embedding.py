@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline_platform.enrich.classifier import BATCH
+from pipeline_platform.enrich.classifier import BATCH, cores, onnx_forward
 from pipeline_platform.topics.corpus import Words
 from pipeline_platform.topics.fits import SEED, Fit
 
@@ -31,19 +31,6 @@ Encoder = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
 class EmbeddingError(Exception):
     """The model cannot be used; the message says what to do."""
-
-
-def _onnx(file: Path) -> Encoder:
-    from onnxruntime import InferenceSession
-
-    session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    taken = [one.name for one in session.get_inputs()]
-
-    def encode(tokens: Mapping[str, np.ndarray]) -> np.ndarray:
-        given = {name: tokens.get(name, np.zeros_like(tokens["input_ids"])).astype(np.int64) for name in taken}
-        return np.asarray(session.run(None, given)[0])
-
-    return encode
 
 
 def _torch(model: str) -> Encoder:
@@ -70,7 +57,7 @@ def _load(model: str) -> tuple[Any, Encoder, str]:
         raise ImportError("there is no model.onnx in a folder of that name, and torch is not installed")
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     if file is not None:
-        return tokenizer, _onnx(file), f"onnxruntime {installed('onnxruntime')}"
+        return tokenizer, onnx_forward(file, threads=cores()), f"onnxruntime {installed('onnxruntime')}"
     return tokenizer, _torch(model), f"torch {installed('torch')}"
 
 

@@ -75,7 +75,8 @@ def test_a_low_score_warns_on_its_day_and_stands_in_report_and_metadata(
     assert report["verdict"] == "look"
     failed = [one["check"] for one in report["failures"]]
     assert failed == ["score_coingecko"]
-    assert not [path for path in stores.settings.reports_path.iterdir() if path.suffix == ".tmp"]
+    left = stores.settings.reports_path.iterdir()
+    assert not [path for path in left if path.suffix == ".tmp" or path.name.startswith(".")]
 
 
 def test_an_anomaly_fails_the_check_of_its_source_with_its_chart(

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.histories import LAST, PLANTED, found_in, outage, spike, world
 from pipeline_platform.quality import detectors
+from pipeline_platform.quality.drift import divergence_of
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.quality import ANOMALIES
 
@@ -99,7 +100,7 @@ def test_counters_that_stand_for_three_days_are_told() -> None:
 
 @pytest.mark.parametrize(("one", "other", "bits"), [([1, 0], [0, 1], 1), ([0.5, 0.5], [0.5, 0.5], 0)])
 def test_divergence_goes_from_0_to_1_bit(one: list[float], other: list[float], bits: float) -> None:
-    assert detectors.divergence(np.array(one, dtype=float), np.array(other, dtype=float)) == pytest.approx(bits)
+    assert divergence_of(np.array(one, dtype=float), np.array(other, dtype=float)) == pytest.approx(bits)
 
 
 def test_a_known_outage_does_not_excuse_the_next() -> None:
