@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, NORMAL_DAYS_NEEDED
-from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.aggregate.frames import on_days, previous, shaped
 from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS
+from pipeline_platform.aggregate.weather import PLACE, normal
 from pipeline_platform.schemas.aggregated.attention import MARKET_SENTIMENT_DAILY, WEATHER_SENTIMENT_DAILY
 from pipeline_platform.schemas.table import Table
 
@@ -24,15 +24,6 @@ MENTION_DAYS_NEEDED = 7
 PREFERRED_CURRENCY = "USD"
 COUNTS = ["documents", "canonical_documents", "scored_documents", "reach"]
 LISTING = ["source", "symbol", "currency"]
-
-
-def _normal(rows: pd.DataFrame, column: str) -> np.ndarray:
-    """Mean of `column` over the preceding days of the place as its source tells it; `rows` sorted by these and day."""
-    if not len(rows):
-        return np.empty(0)
-    dated = rows.assign(moment=pd.to_datetime(rows["event_date"])).set_index("moment").groupby(["source", "place"])
-    # Rows are sorted by place, so that the means come in their order.
-    return dated[column].rolling(f"{NORMAL_DAYS}D", closed="left", min_periods=NORMAL_DAYS_NEEDED).mean().to_numpy()
 
 
 def _mentions(rows: pd.DataFrame, subjects: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -86,11 +77,8 @@ def market_sentiment_daily(days: Sequence[date], subjects: pd.DataFrame, market:
         Rows of `aggregated/market_sentiment_daily`, for assets with a document or a price that day.
     """
     listed = market.sort_values([*LISTING, "event_date"], kind="stable")
-    before = listed.groupby(LISTING)[["event_date", "daily_return"]].shift(1)
-    gap = pd.to_datetime(listed["event_date"]) - pd.to_datetime(before["event_date"])
-    recent = gap <= pd.Timedelta(days=PREVIOUS_CLOSE_DAYS)
     listed = listed.assign(
-        previous_daily_return=before["daily_return"].where(recent),
+        previous_daily_return=previous(listed, LISTING, ["daily_return"], PREVIOUS_CLOSE_DAYS)["daily_return"],
         unknown=listed["daily_return"].isna(),
         foreign=listed["currency"] != PREFERRED_CURRENCY,
     )
@@ -113,12 +101,11 @@ def weather_sentiment_daily(days: Sequence[date], subjects: pd.DataFrame, weathe
         Rows of `aggregated/weather_sentiment_daily`, for places with a document or an observation that day. Anomalies
         compare a source with its own preceding days.
     """
-    place = ["source", "place"]
     rows = weather.astype({"temperature_mean_c": "float64", "rain_mm": "float64"})
-    rows = rows.sort_values([*place, "event_date"], kind="stable", ignore_index=True)
+    rows = rows.sort_values([*PLACE, "event_date"], kind="stable", ignore_index=True)
     rows = rows.assign(
-        temperature_anomaly_c=rows["temperature_mean_c"] - _normal(rows, "temperature_mean_c"),
-        rain_anomaly_mm=rows["rain_mm"] - _normal(rows, "rain_mm"),
+        temperature_anomaly_c=rows["temperature_mean_c"] - normal(rows, "temperature_mean_c"),
+        rain_anomaly_mm=rows["rain_mm"] - normal(rows, "rain_mm"),
     )
     chosen = rows.sort_values(["hours_observed", "source"], ascending=[False, True], kind="stable")
     chosen = on_days(chosen.drop_duplicates(["event_date", "place"]), days)

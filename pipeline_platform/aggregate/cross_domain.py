@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 
-import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.aggregate.weather import PLACE, normal
 from pipeline_platform.schemas.aggregated.cross_domain import CROSS_DOMAIN_DAILY
 from pipeline_platform.schemas.aggregated.measures import EVERY
-
-NORMAL_DAYS = 14
-"""Days before a day that its temperature is compared with."""
-
-NORMAL_DAYS_NEEDED = 2
-"""With fewer of them there is no anomaly."""
 
 
 def _text(hours: pd.DataFrame) -> pd.DataFrame:
@@ -36,14 +30,9 @@ def _crypto(market: pd.DataFrame) -> pd.DataFrame:
 
 
 def _weather(weather: pd.DataFrame) -> pd.DataFrame:
-    place = ["source", "place"]
     rows = weather.assign(mean=weather["temperature_mean_c"].astype("float64"))
-    rows = rows.sort_values([*place, "event_date"], kind="stable")
-    dated = rows.assign(moment=pd.to_datetime(rows["event_date"])).set_index("moment")
-    before = dated.groupby(place)["mean"].rolling(f"{NORMAL_DAYS}D", closed="left", min_periods=NORMAL_DAYS_NEEDED)
-    # Rows are sorted by place, so that the rolling means come in their order.
-    normal = before.mean().to_numpy() if len(rows) else np.empty(0)
-    rows = rows.assign(anomaly=rows["mean"].to_numpy() - normal)
+    rows = rows.sort_values([*PLACE, "event_date"], kind="stable")
+    rows = rows.assign(anomaly=rows["mean"].to_numpy() - normal(rows, "mean"))
     # A place that several sources watch counts once.
     days = rows.groupby(["event_date", "place"])[["mean", "anomaly"]].mean().groupby("event_date")
     return pd.DataFrame(

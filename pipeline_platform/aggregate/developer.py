@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from pipeline_platform.aggregate.frames import on_days, shaped
+from pipeline_platform.aggregate.frames import on_days, previous, shaped
 from pipeline_platform.schemas.aggregated.developer import DEVELOPER_ACTIVITY_DAILY
 
 CLOSING_DAYS = 30
@@ -65,10 +65,8 @@ def _stars(snapshots: pd.DataFrame) -> pd.DataFrame:
     ordered = snapshots.sort_values(["observed_at", "snapshot_id"], kind="stable")
     daily = ordered.groupby(REPOSITORY_DAY)["stars"].last().astype("Int64").reset_index()
     daily = daily.sort_values(["source", "repository", "event_date"])
-    before = daily.groupby(["source", "repository"])[["event_date", "stars"]].shift(1)
-    gap = pd.to_datetime(daily["event_date"]) - pd.to_datetime(before["event_date"])
-    recent = gap <= pd.Timedelta(days=PREVIOUS_SNAPSHOT_DAYS)
-    return daily.assign(stars_gained=(daily["stars"] - before["stars"]).where(recent)).set_index(REPOSITORY_DAY)
+    before = previous(daily, ["source", "repository"], ["stars"], PREVIOUS_SNAPSHOT_DAYS)
+    return daily.assign(stars_gained=daily["stars"] - before["stars"]).set_index(REPOSITORY_DAY)
 
 
 def _velocity(daily: pd.DataFrame) -> pd.Series:
@@ -108,9 +106,7 @@ def _ranks(trending: pd.DataFrame, asked: pd.Index) -> pd.DataFrame:
     listed = trending.assign(lower=trending["name"].str.lower())
     best = listed.groupby(["source", "lower", "event_date"])["rank"].min().reset_index()
     best = best.sort_values(["source", "lower", "event_date"], kind="stable")
-    before = best.groupby(["source", "lower"])[["event_date", "rank"]].shift(1)
-    gap = pd.to_datetime(best["event_date"]) - pd.to_datetime(before["event_date"])
-    change = (before["rank"] - best["rank"]).where(gap <= pd.Timedelta(days=RANK_DAYS))
+    change = previous(best, ["source", "lower"], ["rank"], RANK_DAYS)["rank"] - best["rank"]
     known = best.assign(trending_rank=best["rank"], trending_rank_change=change).drop(columns="rank")
     rows = asked.to_frame(index=False)
     rows = rows.assign(lower=rows["repository"].str.lower())

@@ -5,7 +5,7 @@ from datetime import date
 
 import pandas as pd
 
-from pipeline_platform.aggregate.frames import shaped
+from pipeline_platform.aggregate.frames import previous, shaped
 from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, with_indicators
 from pipeline_platform.schemas.aggregated.market import MARKET_DAILY
 
@@ -69,9 +69,7 @@ def market_daily(days: Sequence[date], bars: pd.DataFrame) -> pd.DataFrame:
         }
     )
     daily = daily.join(_volume(closing_order)).reset_index().sort_values([*ASSET, "event_date"])
-    before = daily.groupby(ASSET)[["event_date", "close"]].shift(1)
-    gap = pd.to_datetime(daily["event_date"]) - pd.to_datetime(before["event_date"])
-    previous = before["close"].where(gap <= pd.Timedelta(days=PREVIOUS_CLOSE_DAYS))
-    daily = daily.assign(previous_close=previous, daily_return=daily["close"] / previous - 1)
+    before = previous(daily, ASSET, ["close"], PREVIOUS_CLOSE_DAYS)["close"]
+    daily = daily.assign(previous_close=before, daily_return=daily["close"] / before - 1)
     wanted = daily["event_date"].isin(list(days)).to_numpy(dtype=bool)
     return shaped(MARKET_DAILY, with_indicators(daily, wanted, ASSET))

@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.attention import MENTION_DAYS, market_sentiment_daily, weather_sentiment_daily
 from pipeline_platform.aggregate.correlations import SPAN_DAYS, correlations
-from pipeline_platform.aggregate.cross_domain import NORMAL_DAYS, cross_domain_daily
+from pipeline_platform.aggregate.cross_domain import cross_domain_daily
 from pipeline_platform.aggregate.developer import EVENT_DAYS, RANK_DAYS, VELOCITY_DAYS, developer_activity_daily
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
 from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
@@ -26,7 +26,7 @@ from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, sub
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
 from pipeline_platform.aggregate.volume_trends import volume_trends
-from pipeline_platform.aggregate.weather import weather_daily
+from pipeline_platform.aggregate.weather import NORMAL_DAYS, weather_daily
 
 FETCHES = "fetches"
 

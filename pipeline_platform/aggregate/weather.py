@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.frames import on_days, shaped
 from pipeline_platform.schemas.aggregated.weather import WEATHER_DAILY
 
-PLACE_DAY = ["event_date", "source", "place"]
+PLACE = ["source", "place"]
+PLACE_DAY = ["event_date", *PLACE]
+NORMAL_DAYS = 14
+"""Days before a day that its weather is compared with."""
+
+NORMAL_DAYS_NEEDED = 2
+"""With fewer of them there is no anomaly."""
+
 MEASURES = ["temperature_c", "humidity_pct", "wind_speed_mps", "rain_1h_mm", "snow_1h_mm"]
 
 
@@ -22,6 +30,20 @@ def _dominant(observations: pd.DataFrame) -> pd.Series:
 def _first(observations: pd.DataFrame, column: str) -> pd.Series:
     """The alphabetically first value of `column` per place and day."""
     return observations.dropna(subset=column).sort_values(column).groupby(PLACE_DAY)[column].first()
+
+
+def normal(daily: pd.DataFrame, column: str) -> np.ndarray:
+    """Mean of `column` over the `NORMAL_DAYS` before each row, of the place as its source tells it.
+
+    Args:
+        daily: rows of `aggregated/weather_daily`, sorted by `PLACE` and day.
+        column: of floats.
+    """
+    if not len(daily):
+        return np.empty(0)
+    dated = daily.assign(moment=pd.to_datetime(daily["event_date"])).set_index("moment").groupby(PLACE)
+    # Rows are sorted by place, so that the means come in their order.
+    return dated[column].rolling(f"{NORMAL_DAYS}D", closed="left", min_periods=NORMAL_DAYS_NEEDED).mean().to_numpy()
 
 
 def weather_daily(days: Sequence[date], observations: pd.DataFrame) -> pd.DataFrame:
