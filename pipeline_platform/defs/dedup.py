@@ -190,7 +190,7 @@ def residual_check() -> dg.AssetChecksDefinition:
         columns = ["document_id", "title", "text", "content_hash", "is_canonical", "is_deleted", "event_date"]
         left = residual_copies(stores.open.lake.read(table, days[0], days[-1], columns))
         told = {day: _residual_result([left[day]] if day in left else []) for day in days}
-        tell_each_day(context, table, "residual_duplicates", told)
+        tell_each_day(context.op_execution_context, table, "residual_duplicates", told)
         return _residual_result(list(left.values()))
 
     return residual_duplicates

@@ -15,6 +15,7 @@ import pyarrow as arrow
 from pipeline_platform.aggregate.registry import AGGREGATES
 from pipeline_platform.defs.automation import FOLLOW, OBSERVE
 from pipeline_platform.defs.check_history import SPAN, check_history, downstream_in
+from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily, look_back, window_of
 from pipeline_platform.defs.plots import in_markdown
 from pipeline_platform.defs.resources import StoresResource
@@ -129,7 +130,7 @@ def scores_asset() -> dg.AssetsDefinition:
             metadata=handover(context, result, **{"below their threshold": len(low), "lowest": _lowest(result)}),
         )
         _tell_tables(context, result)
-        yield from _judge(context, "score", days, result, _score_result)
+        yield from _judge(context, SCORES, "score", days, result, _score_result)
 
     return score
 
@@ -151,7 +152,7 @@ def anomalies_asset() -> dg.AssetsDefinition:
         result = found.anomalies(days, held, profiled_tables(), datetime.now(UTC))
         kinds = {str(name): int(count) for name, count in result["kind"].value_counts().items()}
         yield dg.Output(result, metadata=handover(context, result, kinds=counts(kinds, "kind")))
-        yield from _judge(context, "anomalies", days, result, _anomalies_result)
+        yield from _judge(context, ANOMALIES, "anomalies", days, result, _anomalies_result)
 
     return anomaly
 
@@ -207,6 +208,7 @@ def _specs(table: Table, name: str, promise: str) -> list[dg.AssetCheckSpec]:
 
 def _judge(
     context: dg.AssetExecutionContext,
+    table: Table,
     check: str,
     days: Sequence[date],
     rows: pd.DataFrame,
@@ -219,13 +221,9 @@ def _judge(
         result = judged(mine)
         name = f"{check}_{source}"
         if not result["passed"] and len(days) > 1:
-            for day in days:
-                of_day = judged(mine[(mine["event_date"] == day).to_numpy(dtype=bool)])
-                context.log_event(
-                    dg.AssetCheckEvaluation(
-                        asset_key=context.asset_key, check_name=name, partition=day.isoformat(), **of_day
-                    )
-                )
+            dates = mine["event_date"]
+            by_day = {day: dg.AssetCheckResult(**judged(mine[(dates == day).to_numpy(dtype=bool)])) for day in days}
+            tell_each_day(context.op_execution_context, table, name, by_day)
         span = {SPAN: f"{days[0]} to {days[-1]}"}
         yield dg.AssetCheckResult(check_name=name, **{**result, "metadata": {**result["metadata"], **span}})
 

@@ -47,7 +47,7 @@ def _warning(
         days = asked_days(context)
         first = days[0] - timedelta(days=days_before)
         rows = stores.open.lake.read(ENRICHED_DOCUMENTS, first, days[-1], [*columns, *_HELD])
-        tell_each_day(context, ENRICHED_DOCUMENTS, name, {day: judge(rows, [day]) for day in days})
+        tell_each_day(context.op_execution_context, ENRICHED_DOCUMENTS, name, {day: judge(rows, [day]) for day in days})
         return judge(rows, days)
 
     return check

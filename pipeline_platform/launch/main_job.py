@@ -7,7 +7,6 @@ everything made from its kind. The third never waits for what failed, since it i
 """
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.launch.instance import command_instance
+from pipeline_platform.launch.location import loaded_definitions
 from pipeline_platform.launch.runs import close_abandoned, kept_alive
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
@@ -110,14 +110,7 @@ class MainJob:
     """
 
     def __init__(self, tell: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False) -> None:
-        # They are about parameters of Dagster that we chose to use; nobody who runs the job can act on them.
-        for category in (dg.BetaWarning, dg.PreviewWarning):
-            warnings.simplefilter("ignore", category)
-        # Loading the definitions takes seconds; `--help` and wrong usage must not wait for them.
-        from pipeline_platform.definitions import defs
-
-        loaded = defs()
-        self.definitions = loaded if isinstance(loaded, dg.Definitions) else loaded.load()
+        self.definitions = loaded_definitions()
         self.tell = tell
         self.stopped = stopped
         self.job = self.definitions.resolve_job_def(JOB)

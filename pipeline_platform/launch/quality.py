@@ -1,12 +1,11 @@
 """The quality report by command: the same page as the asset writes, from what is stored now."""
 
-import warnings
 from collections.abc import Sequence
 from datetime import date
 
-import dagster as dg
-
+from pipeline_platform.defs.check_history import check_history, downstream_in
 from pipeline_platform.launch.instance import command_instance
+from pipeline_platform.launch.location import loaded_definitions
 from pipeline_platform.operate.quality_facts import Written, facts_of_days, write_report
 from pipeline_platform.quality.facts import DayFacts
 from pipeline_platform.schemas.quality import SCORES
@@ -39,13 +38,7 @@ def write_day(settings: Settings, day: date) -> tuple[DayFacts, Written]:
     Raises:
         OSError: the folder of reports cannot be written.
     """
-    for category in (dg.BetaWarning, dg.PreviewWarning):
-        warnings.simplefilter("ignore", category)
-    from pipeline_platform.definitions import defs
-    from pipeline_platform.defs.check_history import check_history, downstream_in
-
-    loaded = defs()
-    graph = (loaded if isinstance(loaded, dg.Definitions) else loaded.load()).resolve_asset_graph()
+    graph = loaded_definitions().resolve_asset_graph()
     stores = Stores(settings)
     with command_instance(settings.home) as instance:
         (facts,) = facts_of_days(stores, [day], check_history(instance, graph), downstream_in(graph))

@@ -1,9 +1,6 @@
 """The warehouse: what the platform remembers about its own work, in PostgreSQL.
 
-`dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
-one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
-again, `geocoded` what a provider said of names of places, `alerts` has one row per thing the operator had to hear of.
-Tables are made on first use.
+Its tables stand in `warehouse_tables.py`, and are made on first use.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,104 +9,20 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from pipeline_platform.sources.base import Window
-
-_metadata = sa.MetaData()
-_Moment = sa.DateTime(timezone=True)
-
-DEAD_LETTERS = sa.Table(
-    "dead_letters",
-    _metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("stream", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False),
-    sa.Column("window_start", _Moment, nullable=False),
-    sa.Column("window_end", _Moment, nullable=False),
-    sa.Column("request", JSONB, nullable=False),
-    sa.Column("error_class", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("traceback", sa.Text, nullable=False),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False, server_default="open"),
-    sa.Column("failed_at", _Moment, nullable=False),
-    sa.Column("healed_at", _Moment),
-    sa.CheckConstraint("status in ('open', 'healed')", name="known_status"),
-    sa.Index("dead_letters_open", "status", "source", "stream"),
+from pipeline_platform.storage.warehouse_tables import (
+    ALERTS,
+    DEAD_LETTERS,
+    FETCHES,
+    GEOCODED,
+    METADATA,
+    RECHECKS,
+    UPGRADE,
+    UPSTREAM_FIELDS,
 )
-FETCHES = sa.Table(
-    "fetches",
-    _metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("stream", sa.Text, nullable=False),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("started_at", _Moment, nullable=False),
-    sa.Column("ended_at", _Moment, nullable=False),
-    sa.Column("records", sa.Integer, nullable=False),
-    sa.Column("inserted", sa.Integer, nullable=False),
-    sa.Column("updated", sa.Integer, nullable=False),
-    sa.Column("targets", sa.Integer, nullable=False),
-    sa.Column("failed_targets", sa.Integer, nullable=False),
-    sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("skipped_targets", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("skipped", sa.Text),
-    sa.Column("error", sa.Text),
-    sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
-)
-UPSTREAM_FIELDS = sa.Table(
-    "upstream_fields",
-    _metadata,
-    sa.Column("stream", sa.Text, primary_key=True),
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("records", sa.BigInteger, nullable=False),
-    sa.Column("first_seen_at", _Moment, nullable=False),
-    sa.Column("last_seen_at", _Moment, nullable=False),
-)
-ALERTS = sa.Table(
-    "alerts",
-    _metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("raised_at", _Moment, nullable=False),
-    sa.UniqueConstraint("kind", "subject", name="alert_once"),
-)
-RECHECKS = sa.Table(
-    "rechecks",
-    _metadata,
-    sa.Column("stream", sa.Text, primary_key=True),
-    sa.Column("record_id", sa.Text, primary_key=True),
-    sa.Column("checked_at", _Moment),
-    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("failed_at", _Moment),
-)
-GEOCODED = sa.Table(
-    "geocoded",
-    _metadata,
-    sa.Column("provider", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text),
-    sa.Column("country", sa.Text),
-    sa.Column("lat", sa.Double),
-    sa.Column("lon", sa.Double),
-    sa.Column("asked_at", _Moment, nullable=False),
-)
-
-_UPGRADE = """
-alter table fetches add column if not exists requests integer not null default 0,
-    add column if not exists skipped_targets integer not null default 0,
-    add column if not exists skipped text;
-alter table rechecks alter column checked_at drop not null,
-    add column if not exists failures integer not null default 0,
-    add column if not exists failed_at timestamp with time zone;
-"""
-"""What `create_all` does not do to tables of an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +65,8 @@ class Warehouse:
             with self._engine.begin() as connection:
                 # Two first runs at once would both try to create the tables.
                 connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('pipeline_platform.schema'))"))
-                _metadata.create_all(connection)
-                connection.execute(sa.text(_UPGRADE))
+                METADATA.create_all(connection)
+                connection.execute(sa.text(UPGRADE))
             self._ready = True
         return self._engine.begin()
 

@@ -1,0 +1,16 @@
+"""The code location, loaded in this process."""
+
+import warnings
+
+import dagster as dg
+
+
+def loaded_definitions() -> dg.Definitions:
+    """All definitions; loading them takes seconds, so that `--help` and wrong usage must come before."""
+    # They are about parameters of Dagster that we chose to use; nobody who runs a command can act on them.
+    for category in (dg.BetaWarning, dg.PreviewWarning):
+        warnings.simplefilter("ignore", category)
+    from pipeline_platform.definitions import defs
+
+    loaded = defs()
+    return loaded if isinstance(loaded, dg.Definitions) else loaded.load()

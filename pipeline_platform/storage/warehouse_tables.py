@@ -1,0 +1,103 @@
+"""Tables of the warehouse.
+
+`dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
+one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
+again, `geocoded` what a provider said of names of places, `alerts` has one row per thing the operator had to hear of.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA = sa.MetaData()
+_Moment = sa.DateTime(timezone=True)
+
+DEAD_LETTERS = sa.Table(
+    "dead_letters",
+    METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("window_start", _Moment, nullable=False),
+    sa.Column("window_end", _Moment, nullable=False),
+    sa.Column("request", JSONB, nullable=False),
+    sa.Column("error_class", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default="open"),
+    sa.Column("failed_at", _Moment, nullable=False),
+    sa.Column("healed_at", _Moment),
+    sa.CheckConstraint("status in ('open', 'healed')", name="known_status"),
+    sa.Index("dead_letters_open", "status", "source", "stream"),
+)
+FETCHES = sa.Table(
+    "fetches",
+    METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("started_at", _Moment, nullable=False),
+    sa.Column("ended_at", _Moment, nullable=False),
+    sa.Column("records", sa.Integer, nullable=False),
+    sa.Column("inserted", sa.Integer, nullable=False),
+    sa.Column("updated", sa.Integer, nullable=False),
+    sa.Column("targets", sa.Integer, nullable=False),
+    sa.Column("failed_targets", sa.Integer, nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped_targets", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
+)
+UPSTREAM_FIELDS = sa.Table(
+    "upstream_fields",
+    METADATA,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("records", sa.BigInteger, nullable=False),
+    sa.Column("first_seen_at", _Moment, nullable=False),
+    sa.Column("last_seen_at", _Moment, nullable=False),
+)
+ALERTS = sa.Table(
+    "alerts",
+    METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("raised_at", _Moment, nullable=False),
+    sa.UniqueConstraint("kind", "subject", name="alert_once"),
+)
+RECHECKS = sa.Table(
+    "rechecks",
+    METADATA,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("record_id", sa.Text, primary_key=True),
+    sa.Column("checked_at", _Moment),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failed_at", _Moment),
+)
+GEOCODED = sa.Table(
+    "geocoded",
+    METADATA,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("lat", sa.Double),
+    sa.Column("lon", sa.Double),
+    sa.Column("asked_at", _Moment, nullable=False),
+)
+
+UPGRADE = """
+alter table fetches add column if not exists requests integer not null default 0,
+    add column if not exists skipped_targets integer not null default 0,
+    add column if not exists skipped text;
+alter table rechecks alter column checked_at drop not null,
+    add column if not exists failures integer not null default 0,
+    add column if not exists failed_at timestamp with time zone;
+"""
+"""What `create_all` does not do to tables of an earlier version."""
