@@ -18,12 +18,14 @@ from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import DBAPIError
 
 from pipeline_platform.defs.partitions import range_tags
+from pipeline_platform.defs.run_log import note_runs
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.location import loaded_definitions
 from pipeline_platform.launch.runs import close_abandoned, kept_alive
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES
+from pipeline_platform.storage.run_log import RunLog
 from pipeline_platform.storage.stores import Stores
 from pipeline_platform.storage.warehouse import DeadLetter
 
@@ -140,6 +142,7 @@ class MainJob:
                 run.execute(self._received_before_failure(report))
                 run.execute(self._unblocked(self._deriving(wanted), report))
                 run.execute(self._observing(wanted))
+                note_runs(instance, RunLog(stores.warehouse))
             self._count(stores, report)
         except (DBAPIError, DagsterPostgresException) as error:
             # Everything is noted in PostgreSQL; without it nothing more can be done, nor told of what was.

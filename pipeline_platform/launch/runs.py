@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-OWNER_TAG = "pipeline_platform/command"
+from pipeline_platform.defs.run_log import COMMAND_TAG
 
 
 def owner(home: Path) -> str:
@@ -32,7 +32,7 @@ def kept_alive(home: Path, run_id: str) -> Iterator[dict[str, str]]:
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield {OWNER_TAG: owner(home)}
+            yield {COMMAND_TAG: owner(home)}
         finally:
             path.unlink(missing_ok=True)
 
@@ -40,7 +40,7 @@ def kept_alive(home: Path, run_id: str) -> Iterator[dict[str, str]]:
 def close_abandoned(instance: dg.DagsterInstance, home: Path) -> list[str]:
     """Mark the runs of this home whose command died as failed; gives their ids."""
     closed = []
-    unfinished = dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={OWNER_TAG: owner(home)})
+    unfinished = dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={COMMAND_TAG: owner(home)})
     for run in instance.get_runs(unfinished):
         if _alive(home, run.run_id):
             continue

@@ -60,7 +60,8 @@ class Warehouse:
         self._engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2)
         self._ready = False
 
-    def _begin(self) -> Any:
+    def begin(self) -> Any:
+        """A transaction; the first one makes the tables."""
         if not self._ready:
             with self._engine.begin() as connection:
                 # Two first runs at once would both try to create the tables.
@@ -77,7 +78,7 @@ class Warehouse:
     def bury(self, letters: Iterable[DeadLetter]) -> int:
         """Keep dead letters; one that is open already for the same target and window is brought up to date."""
         count = 0
-        with self._begin() as connection:
+        with self.begin() as connection:
             for letter in letters:
                 values = {
                     "request": dict(letter.request),
@@ -110,7 +111,7 @@ class Warehouse:
 
     def heal(self, source: str, stream: str, target: str, window: Window) -> int:
         """Close the open letters of a target whose window lies within one that was fetched whole; how many."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             healed = connection.execute(
                 sa.update(DEAD_LETTERS)
                 .where(
@@ -139,7 +140,7 @@ class Warehouse:
             DEAD_LETTERS.c.window_end <= window.end,
         )
         touches = sa.and_(DEAD_LETTERS.c.window_start < left.end, DEAD_LETTERS.c.window_end > left.start)
-        with self._begin() as connection:
+        with self.begin() as connection:
             healed = connection.execute(
                 sa.update(DEAD_LETTERS)
                 .where(*asked, sa.not_(touches))
@@ -164,19 +165,19 @@ class Warehouse:
             query = query.where(DEAD_LETTERS.c.status == status)
         if source:
             query = query.where(DEAD_LETTERS.c.source == source)
-        with self._begin() as connection:
+        with self.begin() as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
 
     def open_letter(self, letter: DeadLetter) -> DeadLetter | None:
         """A letter as it stands now; None when it was healed meanwhile."""
         query = sa.select(DEAD_LETTERS).where(DEAD_LETTERS.c.id == letter.id, DEAD_LETTERS.c.status == "open")
-        with self._begin() as connection:
+        with self.begin() as connection:
             row = connection.execute(query).mappings().one_or_none()
             return None if row is None else _letter(row)
 
     def record_fetch(self, **fetch: Any) -> None:
         """Keep a row of `fetches`; the arguments are its columns."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(sa.insert(FETCHES).values(**fetch))
 
     def note_fields(self, stream: str, unmapped: Mapping[str, int]) -> list[str]:
@@ -201,7 +202,7 @@ class Warehouse:
                 "last_seen_at": insert.excluded.last_seen_at,
             },
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(update)
         return sorted(set(unmapped) - known) if known else []
 
@@ -212,7 +213,7 @@ class Warehouse:
             .where(UPSTREAM_FIELDS.c.stream == stream)
             .order_by(UPSTREAM_FIELDS.c.records.desc(), UPSTREAM_FIELDS.c.path)
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             return {row.path: int(row.records) for row in connection.execute(query)}
 
     def fields_first_seen(self, first: datetime, end: datetime) -> dict[str, dict[date, list[str]]]:
@@ -236,7 +237,7 @@ class Warehouse:
             .order_by(UPSTREAM_FIELDS.c.stream, UPSTREAM_FIELDS.c.path)
         )
         found: dict[str, dict[date, list[str]]] = {}
-        with self._begin() as connection:
+        with self.begin() as connection:
             for stream, path, moment in connection.execute(query):
                 found.setdefault(stream, {}).setdefault(moment.astimezone(UTC).date(), []).append(path)
         return found
@@ -267,13 +268,13 @@ class Warehouse:
             .where(FETCHES.c.ended_at >= first, FETCHES.c.ended_at < end)
             .group_by(FETCHES.c.source, FETCHES.c.stream, day)
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def rechecks(self, stream: str) -> dict[str, RecheckNote]:
         """What is noted of each record of a stream, as far back as that is kept."""
         query = sa.select(RECHECKS).where(RECHECKS.c.stream == stream)
-        with self._begin() as connection:
+        with self.begin() as connection:
             return {
                 row.record_id: RecheckNote(_in_utc(row.checked_at), row.failures, _in_utc(row.failed_at))
                 for row in connection.execute(query)
@@ -301,7 +302,7 @@ class Warehouse:
         rows = [{"stream": stream, "record_id": name, "checked_at": moment} for name in sorted(checked)]
         others = [{"stream": stream, "record_id": name, "failures": 1, "failed_at": moment} for name in sorted(failed)]
         newest = sa.func.greatest(RECHECKS.c.checked_at, RECHECKS.c.failed_at)
-        with self._begin() as connection:
+        with self.begin() as connection:
             if rows:
                 connection.execute(passed, rows)
             if others:
@@ -311,7 +312,7 @@ class Warehouse:
     def geocoded(self, provider: str) -> list[dict[str, Any]]:
         """What a provider said of names: rows of `geocoded`, in which `key` is None where there is no such place."""
         query = sa.select(GEOCODED).where(GEOCODED.c.provider == provider).order_by(GEOCODED.c.name)
-        with self._begin() as connection:
+        with self.begin() as connection:
             return [
                 {**row, "asked_at": row["asked_at"].astimezone(UTC)} for row in connection.execute(query).mappings()
             ]
@@ -325,7 +326,7 @@ class Warehouse:
             index_elements=["provider", "name"],
             set_={name: insert.excluded[name] for name in ("key", "country", "lat", "lon", "asked_at")},
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(update, list(rows))
 
     def alert(self, kind: str, subject: str, message: str) -> bool:
@@ -333,12 +334,12 @@ class Warehouse:
         insert = insert_or_ignore(ALERTS).values(
             kind=kind, subject=subject, message=message, raised_at=datetime.now(UTC)
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             return bool(connection.execute(insert.on_conflict_do_nothing()).rowcount)
 
     def alerts(self, limit: int = 100) -> list[dict[str, Any]]:
         """Alerts, newest first."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             query = sa.select(ALERTS).order_by(ALERTS.c.id.desc()).limit(limit)
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -356,7 +357,7 @@ class Warehouse:
             .distinct(FETCHES.c.stream)
             .order_by(FETCHES.c.stream, FETCHES.c.id.desc())
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 

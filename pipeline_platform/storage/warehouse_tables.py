@@ -3,10 +3,11 @@
 `dead_letters` is what could not be fetched and is owed, `fetches` has one row per fetch of a stream, `upstream_fields`
 one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
 again, `geocoded` what a provider said of names of places, `alerts` has one row per thing the operator had to hear of.
+`job_runs` has one row per run of Dagster, and `job_totals` what all runs ever add up to: it outlives their retention.
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 METADATA = sa.MetaData()
 _Moment = sa.DateTime(timezone=True)
@@ -90,6 +91,34 @@ GEOCODED = sa.Table(
     sa.Column("lat", sa.Double),
     sa.Column("lon", sa.Double),
     sa.Column("asked_at", _Moment, nullable=False),
+)
+JOB_RUNS = sa.Table(
+    "job_runs",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("source", sa.Text),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", _Moment, nullable=False),
+    sa.Column("started_at", _Moment),
+    sa.Column("ended_at", _Moment),
+    sa.Column("first_day", sa.Date),
+    sa.Column("last_day", sa.Date),
+    sa.Column("error", sa.Text),
+    sa.Column("failed_steps", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.CheckConstraint("status in ('queued', 'started', 'success', 'failure', 'canceled')", name="known_run_status"),
+    sa.Index("job_runs_by_job", "job", "created_at"),
+    sa.Index("job_runs_by_end", "ended_at"),
+)
+JOB_TOTALS = sa.Table(
+    "job_totals",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text, primary_key=True),
+    sa.Column("bucket", sa.Double, primary_key=True),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
 )
 
 UPGRADE = """
