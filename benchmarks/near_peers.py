@@ -1,10 +1,17 @@
-"""Near copies as the libraries find them, each in its quickest way: rensa and datasketch, where they are installed.
+"""Near copies as the libraries find them, each in its quickest way, where they are installed.
 
-Same shingles, 125 values in 25 bands; a candidate counts where the library estimates a similarity of at least 0.8.
+rensa and datasketch: same shingles, 125 values in 25 bands; a candidate counts where the library estimates a similarity
+of at least 0.8. text-dedup is a command over a file, with shingles of its own (here single words), as many values and
+bands; whatever shares a band with something is in a cluster with it.
 """
 
+import pickle
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from pathlib import Path
 
 SHINGLE = 5
 BANDS, ROWS = 25, 5
@@ -63,5 +70,29 @@ def datasketch(texts: list[str]) -> Callable[[Iterable[int]], Found]:
     return add
 
 
+def text_dedup(file: Path, folder: Path) -> tuple[Found, float]:
+    """text-dedup on the column `text` of a Parquet file, on all cores.
+
+    Returns:
+        Every text of a cluster paired with the earliest one, and the seconds of hashing and clustering by its own
+        clock, without reading, filtering and saving.
+    """
+    options = {
+        "path": "parquet", "data_files": file, "split": "train", "cache_dir": folder / "cache", "column": "text",
+        "output": folder / "output", "ngram": 1, "min_length": 0, "num_perm": BANDS * ROWS, "b": BANDS, "r": ROWS,
+        "hash_func": "xxh3", "hash_bits": 32,
+    }  # fmt: skip
+    arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "text_dedup.minhash", "--debug", *arguments]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    clock = dict(re.findall(r"(MinHashing|Clustering) +: ([0-9.]+)s", said.stdout + said.stderr))
+    # Written by the command above.
+    parents = pickle.loads((folder / "output" / "uf.pkl").read_bytes())
+    first: dict[int, int] = {}
+    pairs = [(first.setdefault(parents.find(at), at), at) for at in sorted(parents.parent)]
+    return [pair for pair in pairs if pair[0] != pair[1]], sum(map(float, clock.values()))
+
+
 PEERS = {name: peer for name, peer in (("rensa", rensa), ("datasketch", datasketch)) if find_spec(name)}
-MISSING = sorted({"rensa", "datasketch"} - set(PEERS))
+COMMANDS = {"text-dedup": text_dedup} if find_spec("text_dedup") else {}
+MISSING = sorted({"rensa", "datasketch", "text-dedup"} - set(PEERS) - set(COMMANDS))

@@ -15,12 +15,11 @@ from pipeline_platform.clean.content import normalised_content
 from pipeline_platform.dedup.clusters import Positions
 from pipeline_platform.dedup.minhash import BANDS, Keys, band_keys
 from pipeline_platform.dedup.near import TELLING, Flags
+from pipeline_platform.dedup.stored_keys import KEY_BYTES, places_of, unpack
 from pipeline_platform.schemas.deduplicated import SIGNATURES
 
 VERSION = "1"
 """To be changed with anything that changes keys: the normalisation, the kernel, `TELLING`."""
-
-_BYTES = 4 * BANDS
 
 
 class Contents:
@@ -54,11 +53,9 @@ class Contents:
         missing = np.arange(len(self._rows))
         if self._stored is not None:
             current = self._stored.filter(pc.equal(self._stored["version"], VERSION))
-            place = pc.index_in(self._hashes, value_set=current["content_hash"].combine_chunks())
-            packed = current["band_keys"].combine_chunks().take(place)
-            comparable = packed.is_valid().to_numpy(zero_copy_only=False)
-            keys[:, comparable] = _unpacked(packed.drop_null())
-            missing = np.flatnonzero(place.is_null().to_numpy(zero_copy_only=False))
+            places = places_of(self._hashes, current["content_hash"])
+            comparable = unpack(current["band_keys"], places, keys)
+            missing = np.flatnonzero(places < 0)
         contents = self.normalised(missing)
         keys[:, missing] = band_keys(contents)
         comparable[missing] = pc.greater_equal(pc.utf8_length(contents), TELLING).to_numpy(zero_copy_only=False)
@@ -103,13 +100,5 @@ def document_signatures(documents: pd.DataFrame, stored: pd.DataFrame) -> pd.Dat
 def _packed(keys: Keys, comparable: Flags) -> arrow.Array:
     """The keys of each content as bytes, null where it is not comparable."""
     whole = np.ascontiguousarray(keys.T, dtype="<u4")
-    rows = arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(_BYTES), len(whole), [None, arrow.py_buffer(whole)])
+    rows = arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(KEY_BYTES), len(whole), [None, arrow.py_buffer(whole)])
     return rows.cast(arrow.binary()).take(arrow.array(np.arange(len(whole)), mask=~comparable))
-
-
-def _unpacked(packed: arrow.Array) -> Keys:
-    rows = packed.cast(arrow.binary(_BYTES))
-    _, data = rows.buffers()
-    if not len(rows):
-        return np.empty((BANDS, 0), np.uint32)
-    return np.frombuffer(data, "<u4")[rows.offset * BANDS : (rows.offset + len(rows)) * BANDS].reshape(-1, BANDS).T
