@@ -60,7 +60,7 @@ class Model:
     @property
     def remedy(self) -> str:
         """What to do when it is not available."""
-        component = {TRANSFORMER: "sentiment_model", SPACY: "entities"}.get(self.kind, "")
+        component = {TRANSFORMER: "sentiment_model", EMBEDDING: "topics", SPACY: "entities"}.get(self.kind, "")
         return REMEDIES.get(component, SHIPPED_REMEDY)
 
     def as_row(self) -> dict[str, str]:
@@ -69,11 +69,16 @@ class Model:
 
 
 TRANSFORMER, SPACY = "transformer for text classification", "spaCy pipeline"
+EMBEDDING = "transformer for vectors of texts"
 
 REMEDIES = {
     "sentiment_model": (
         "Mend PIPELINE_SENTIMENT_MODEL: a folder or hub model for text classification with an ONNX file, or pip "
         "install pipeline-platform[models] for torch; then run the days again."
+    ),
+    "topics": (
+        "Mend PIPELINE_TOPIC_MODEL: a folder or hub model with weights for torch and pip install "
+        "pipeline-platform[models], or a folder with model.onnx; then run the days again."
     ),
     "entities": (
         "Mend PIPELINE_SPACY_MODEL: an installed pipeline (python -m spacy download NAME) or its folder; then run the "
@@ -179,6 +184,7 @@ def _topic() -> Model:
 def _configured(settings: Settings) -> Iterator[Model]:
     for name, kind, needed in (
         (settings.sentiment_model, TRANSFORMER, "config.json"),
+        (settings.topic_model, EMBEDDING, "config.json"),
         (settings.spacy_model, SPACY, "meta.json"),
     ):
         if name:
@@ -192,9 +198,10 @@ def _named(name: str, kind: str, needed: str, settings: Settings) -> Model:
     there = (folder / needed).is_file()
     described: dict[str, Any] = orjson.loads((folder / needed).read_bytes()) if there else {}
     version = described.get("version") or _commit(folder) or UNKNOWN
-    if kind == TRANSFORMER and not there and HUB_NAME.fullmatch(name) and not Path(name).exists():
+    onnx_file = settings.sentiment_model_file if kind == TRANSFORMER else None
+    if kind != SPACY and not there and HUB_NAME.fullmatch(name) and not Path(name).exists():
         version = NOT_FETCHED
-    elif not there or (kind == TRANSFORMER and not _runs(folder, settings.sentiment_model_file)):
+    elif not there or (kind != SPACY and not _runs(folder, onnx_file)):
         version = UNAVAILABLE
     return Model(
         name=described.get("name") or name,

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline_platform.enrich.classifier import BATCH, cores, onnx_forward
+from pipeline_platform.enrich.classifier import BATCH, ONNX_FILES, cores, onnx_forward
 from pipeline_platform.topics.corpus import Words
 from pipeline_platform.topics.fits import SEED, Fit
 
-ONNX_FILES = ("model.onnx", "onnx/model.onnx")
 MAX_TOKENS = 256
 """What sentence-transformers' common models read of a text."""
 

@@ -1,7 +1,7 @@
 from pipeline_platform.enrich import fingerprints, models
 from pipeline_platform.enrich.component import UNAVAILABLE
 from pipeline_platform.enrich.linear import WEIGHTS
-from pipeline_platform.enrich.models import NOT_FETCHED, SPACY, TRANSFORMER, UNKNOWN, models_in_use
+from pipeline_platform.enrich.models import EMBEDDING, NOT_FETCHED, SPACY, TRANSFORMER, UNKNOWN, models_in_use
 from pipeline_platform_tests.tiny_models import tiny_spacy, tiny_transformer
 
 
@@ -15,7 +15,7 @@ def test_every_shipped_model_is_listed_in_full(settings):
 
 def _configured(settings, **names):
     listed = models_in_use(settings.model_copy(update={name: str(value) for name, value in names.items()}))
-    return {model.kind: model for model in listed if model.kind in (SPACY, TRANSFORMER)}
+    return {model.kind: model for model in listed if model.kind in (SPACY, TRANSFORMER, EMBEDDING)}
 
 
 def test_configured_models_are_listed_by_what_their_folder_says(settings, tmp_path):
@@ -37,6 +37,18 @@ def test_a_transformer_that_nothing_can_run_is_unavailable(settings, tmp_path, m
     assert (unfit.available, "PIPELINE_SENTIMENT_MODEL" in unfit.remedy) == (False, True)
     named = _configured(settings, sentiment_model=folder, sentiment_model_file="onnx/other.onnx")
     assert named[TRANSFORMER].available
+
+
+def test_the_model_of_topics_is_listed_beside_that_of_sentiment(settings, tmp_path, monkeypatch):
+    folder = tiny_transformer(tmp_path / "model", file="onnx/other.onnx")
+    monkeypatch.setattr(models, "find_spec", lambda name: None)
+    unfit = _configured(settings, topic_model=folder)[EMBEDDING]
+    assert (unfit.available, "PIPELINE_TOPIC_MODEL" in unfit.remedy) == (False, True)
+    tiny_transformer(folder)
+    both = _configured(settings, topic_model=folder, sentiment_model=folder)
+    assert both[EMBEDDING].available
+    assert both[TRANSFORMER].available
+    assert _configured(settings, topic_model="nobody/has-this")[EMBEDDING].version == NOT_FETCHED
 
 
 def test_a_model_of_the_hub_may_have_to_be_fetched(settings):
