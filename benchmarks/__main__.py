@@ -19,6 +19,7 @@ from benchmarks import (
     ingest,
     lake,
     main_job,
+    metrics,
     near_duplicates,
     predictions,
     profiling,
@@ -64,6 +65,7 @@ BENCHMARKS = {
     "sentiment_model": Benchmark(sentiment_model.run, sentiment_model.SCALE, "texts", 3),
     "forecasts": Benchmark(forecasts.run, forecasts.SCALE, "series", 1),
     "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
+    "metrics": Benchmark(metrics.run, metrics.SCALE, "runs", 50),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -43,6 +43,7 @@ app = typer.Typer(
 app.add_typer(letters, name="dead-letters")
 
 INTERRUPTED = 130
+API_PORT = 8001
 
 
 class Format(StrEnum):
@@ -114,26 +115,59 @@ def run(
 def up(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address the UI listens on.")] = "127.0.0.1",
     port: Port = 0,
+    api_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=65535,
+            help=f"Port of health page and metrics; by default {API_PORT}, or a free one where that is taken.",
+        ),
+    ] = None,
     recordings: Recordings = None,
     faults: Faults = None,
     seed: Seed = 1,
     scale: Scale = 1,
 ) -> None:
-    """Open the Dagster UI with daemon, schedules and sensors, until Ctrl-C."""
+    """Open the Dagster UI with daemon, schedules and sensors, health page and metrics, until Ctrl-C."""
     from pipeline_platform.launch import console
     from pipeline_platform.launch.environment import platform_environment
-    from pipeline_platform.launch.supervisor import Supervisor
+    from pipeline_platform.launch.supervisor import Supervisor, free_port
 
     settings = load_settings()
     check_settings([])
     options = sandbox_options(settings, recordings=recordings, faults=faults, seed=seed, scale=scale)
-    with Supervisor(settings.home.absolute(), host, port, console.note) as supervisor:
+    chosen = free_port(host, API_PORT) if api_port is None else api_port
+    with Supervisor(settings.home.absolute(), host, port, chosen, console.note) as supervisor:
         console.note("starting the servers" + (" and the sandbox" if settings.mode == "demo" else ""))
         with platform_environment(settings, options):
             code = supervisor.run(
-                lambda url: console.out.print(f"Dagster UI: {url}   (Ctrl-C stops everything)", soft_wrap=True)
+                lambda ui, api: console.out.print(
+                    f"Dagster UI: {ui}   health: {api}   (Ctrl-C stops everything)", soft_wrap=True
+                )
             )
     raise typer.Exit(code)
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Port = API_PORT,
+) -> None:
+    """Serve health page and metrics, until Ctrl-C; `up` does it too.
+
+    The page is at /, metrics for Prometheus are at /metrics, and /healthz is for probes.
+    """
+    from pipeline_platform.launch import api as application
+    from pipeline_platform.launch import console
+    from pipeline_platform.launch.environment import platform_environment
+
+    settings = load_settings()
+    check_settings([])
+    with platform_environment(settings, with_sandbox=False) as ready:
+        application.serve(
+            ready, host, port, lambda url: console.out.print(f"health: {url}   (Ctrl-C stops it)", soft_wrap=True)
+        )
 
 
 @app.command()

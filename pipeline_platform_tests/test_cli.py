@@ -18,6 +18,7 @@ from pipeline_platform_tests.conftest import Demo, run_command
 COMMANDS = (
     ("run",),
     ("up",),
+    ("api",),
     ("sources",),
     ("models",),
     ("doctor",),

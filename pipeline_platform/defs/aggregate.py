@@ -12,6 +12,7 @@ from pipeline_platform.aggregate.sources import fetch_log
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days, look_back, window_of
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import asset_arguments, asset_key, frame_type, handover
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.table import Table
@@ -65,6 +66,7 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         parts = [_computed(stores.open, aggregate, days, options) for days in aggregate.turns(asked_days(context))]
         notes = {label: note for part in parts for label, note in part.attrs.pop("notes", {}).items()}

@@ -17,6 +17,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import asset_key, counts, preview, rejects
 from pipeline_platform.govern.pseudonyms import pseudonymiser
 from pipeline_platform.quality.verdict import Verdict, verdicts, without_survivors
@@ -41,6 +42,7 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
         partitions_def=daily(),
         metadata={"rules": rules},
     )
+    @observed
     def contract(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         days = asked_days(context)
         frame = stores.open.lake.read(table, days[0], days[-1])

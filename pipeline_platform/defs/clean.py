@@ -7,6 +7,7 @@ from pipeline_platform.clean.cleaning import clean, quarantine
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import (
     asset_arguments,
     asset_key,
@@ -33,6 +34,7 @@ def cleaned_asset(source: Source, stream: Stream) -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def cleaned(context: dg.AssetExecutionContext, records: pd.DataFrame, stores: StoresResource) -> dg.Output:
         result = clean(records, stream, table, pseudonymiser(stores.open.pseudonym_key))
         metadata = handover(
@@ -59,6 +61,7 @@ def quarantine_asset(kind: Kind) -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def rejected(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         lake = stores.open.lake

@@ -17,6 +17,7 @@ from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily, look_back
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import (
     asset_arguments,
     asset_key,
@@ -61,6 +62,7 @@ def signatures_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def document_signatures(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         from pipeline_platform.dedup.signatures import document_signatures
 
@@ -99,6 +101,7 @@ def documents_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def documents(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days, lake = asked_days(context), stores.open.lake
         before = days[0] - timedelta(days=lookback), days[0] - timedelta(days=1)  # no day at all for a look-back of 0
@@ -183,6 +186,7 @@ def residual_check() -> dg.AssetChecksDefinition:
         description=f"Of the canonical documents of a day less than {RESIDUAL_SHARE:.0%} are copies of one another.",
         partitions_def=daily(),
     )
+    @observed
     def residual_duplicates(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         from pipeline_platform.dedup.residual import residual_copies
 
@@ -207,6 +211,7 @@ def rows_asset(kind: Kind) -> dg.AssetsDefinition:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def newest(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         rows = pd.concat([stores.open.lake.read(one, days[0], days[-1]) for one in upstream], ignore_index=True)

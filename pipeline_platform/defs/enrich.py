@@ -11,6 +11,7 @@ from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days
 from pipeline_platform.defs.plots import bar_plot
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import (
     asset_arguments,
     asset_key,
@@ -28,6 +29,7 @@ from pipeline_platform.enrich.predictions import Predictions
 from pipeline_platform.enrich.registry import code_version, component_columns, configured
 from pipeline_platform.enrich.sentiment import LABELS
 from pipeline_platform.operate.geocoding import Geocoding, geocode
+from pipeline_platform.operate.measures import note_lookups
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.enriched import ENRICHED_DOCUMENTS
 from pipeline_platform.settings import load_settings
@@ -88,6 +90,7 @@ def enrichment() -> dg.Definitions:
         dagster_type=frame_type(table),
         automation_condition=FOLLOW,
     )
+    @observed
     def documents(context: dg.AssetExecutionContext, documents: pd.DataFrame, stores: StoresResource) -> dg.Output:
         days, opened = asked_days(context), stores.open
         geocoded = geocode(opened, documents)
@@ -98,6 +101,7 @@ def enrichment() -> dg.Definitions:
         with Cores(components, opened.settings.enrich_processes) as cores:
             result = enrich(documents, components, earlier, cores.apply)[table.columns]
         seconds = time.perf_counter() - started
+        note_lookups(opened, "predictions", earlier.asked, earlier.found)
         return dg.Output(
             result,
             metadata={

@@ -5,7 +5,9 @@ import dagster as dg
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import LATE_AFTER, STALE_AFTER, asset_key, column_schema
+from pipeline_platform.operate.measures import note_exported
 from pipeline_platform.schemas.catalog import published_tables
 from pipeline_platform.schemas.table import Table
 from pipeline_platform.storage.exports import export_days
@@ -27,9 +29,11 @@ def export_asset(table: Table) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=LATE_AFTER),
         metadata={"dagster/column_schema": column_schema(table), "dagster/storage_kind": "parquet"},
     )
+    @observed
     def export(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.MaterializeResult:
         days = asked_days(context)
         done = export_days(stores.open.lake, table, stores.open.settings.exports_path, days)
+        note_exported(stores.open, table, done.rows)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": done.rows,

@@ -19,6 +19,7 @@ from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily, look_back, window_of
 from pipeline_platform.defs.plots import in_markdown
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import (
     LATE_AFTER,
     STALE_AFTER,
@@ -29,6 +30,7 @@ from pipeline_platform.defs.tables import (
     handover,
     listing,
 )
+from pipeline_platform.operate.measures import note_scores
 from pipeline_platform.operate.quality_facts import facts_of_days, write_report
 from pipeline_platform.quality import anomalies as found
 from pipeline_platform.quality import scores as scored
@@ -36,14 +38,12 @@ from pipeline_platform.quality.charts import evidence, png
 from pipeline_platform.quality.profiles import Profiled, profiles
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.quality import ANOMALIES, PROFILES, SCORES
-from pipeline_platform.schemas.table import Table
+from pipeline_platform.schemas.table import JOINED, Table
 from pipeline_platform.settings import SettingsError, load_settings
 from pipeline_platform.sources.registry import SOURCES, all_streams
 from pipeline_platform.storage.stores import Stores
 
 REPORT = dg.AssetKey(["quality", "report"])
-JOINED = "joined"
-"""Name of the checks over tables that have no single source."""
 CHARTS = 6
 """Charts in the metadata of a check; the report has all of them."""
 CHUNK_DAYS = 7
@@ -82,6 +82,7 @@ def profiles_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(PROFILES),
         automation_condition=OBSERVE,
     )
+    @observed
     def profile(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days = asked_days(context)
         window = window_of(days)
@@ -120,6 +121,7 @@ def scores_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(SCORES),
         automation_condition=FOLLOW,
     )
+    @observed
     def score(context: dg.AssetExecutionContext, stores: StoresResource) -> Iterator[Any]:
         days = asked_days(context)
         held = _history(stores.open, days, scored.HISTORY_DAYS, scored.COLUMNS)
@@ -129,7 +131,7 @@ def scores_asset() -> dg.AssetsDefinition:
             result,
             metadata=handover(context, result, **{"below their threshold": len(low), "lowest": _lowest(result)}),
         )
-        _tell_tables(context, result)
+        _tell_tables(context, stores.open, result)
         yield from _judge(context, SCORES, "score", days, result, _score_result)
 
     return score
@@ -146,6 +148,7 @@ def anomalies_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(ANOMALIES),
         automation_condition=FOLLOW,
     )
+    @observed
     def anomaly(context: dg.AssetExecutionContext, stores: StoresResource) -> Iterator[Any]:
         days = asked_days(context)
         held = _history(stores.open, days, found.HISTORY_DAYS, found.COLUMNS)
@@ -172,6 +175,7 @@ def report_asset() -> dg.AssetsDefinition:
         automation_condition=FOLLOW,
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=LATE_AFTER),
     )
+    @observed
     def report(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.MaterializeResult:
         days = asked_days(context)
         graph = context.op_execution_context.job_def.asset_layer.asset_graph
@@ -300,9 +304,10 @@ def _chart(row: Mapping[Any, Any]) -> str:
     return in_markdown(png(shown, title), row["kind"])
 
 
-def _tell_tables(context: dg.AssetExecutionContext, scores: pd.DataFrame) -> None:
-    """The newest score of each table, beside the table itself."""
+def _tell_tables(context: dg.AssetExecutionContext, stores: Stores, scores: pd.DataFrame) -> None:
+    """The newest score of each table, beside the table itself and for metrics."""
     known = scores[scores["score"].notna()].sort_values("event_date").drop_duplicates("table", keep="last")
+    note_scores(stores, known)
     for row in known.to_dict("records"):
         context.log_event(
             dg.AssetObservation(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from pipeline_platform.defs.partitions import asked_days, window_of
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import asset_arguments, counts, tell_days
 from pipeline_platform.operate.intake import Intake, take_in
 from pipeline_platform.operate.overview import source_state
@@ -28,6 +29,7 @@ def raw_asset(source: Source, stream: Stream) -> dg.AssetsDefinition:
     table = raw_table(source, stream)
 
     @dg.asset(**asset_arguments(table), pool=source.name, retry_policy=RETRIES, io_manager_key="lake_io")
+    @observed
     def fetch(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.MaterializeResult:
         days = asked_days(context)
         intake = take_in(stores.open, source, stream, window_of(days), run_id=context.run_id)

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import PrivateAttr
 
+from pipeline_platform.operate.measures import note_rows
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.table import Table
 from pipeline_platform.settings import load_settings
@@ -41,8 +42,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Make `obj` the rows of the days of the run; commits nothing when they already are."""
         table = table_of(context.asset_key)
         days = context.asset_partition_key_range
+        first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
         lake = self.stores.open.lake
-        written = lake.replace(table, obj, date.fromisoformat(days.start), date.fromisoformat(days.end))
+        written = lake.replace(table, obj, first, last)
+        note_rows(self.stores.open, table, obj, first, last)
         context.add_output_metadata(
             {
                 "changed": written,

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.operate.measures import note_daemon
 from pipeline_platform.storage.run_log import JobRun, RunLog
 
 COMMAND_TAG = "pipeline_platform/command"
@@ -111,4 +112,5 @@ def _day(tags: Mapping[str, str], tag: str) -> date | None:
 def run_log(context: dg.SensorEvaluationContext, stores: StoresResource) -> dg.SkipReason:
     """Starts no run."""
     ended = note_runs(context.instance, RunLog(stores.open.warehouse))
+    note_daemon(stores.open)
     return dg.SkipReason(f"{len(ended)} runs ended" if ended else "no run ended")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.operate.replay import replay
 from pipeline_platform.operate.staleness import stale_streams
 
@@ -46,6 +47,7 @@ def stale_sources(context: dg.SensorEvaluationContext, stores: StoresResource) -
     },
     description="Fetches again what open dead letters owe.",
 )
+@observed
 def replay_letters(context: dg.OpExecutionContext, stores: StoresResource) -> None:
     """Replay and tell each outcome."""
     outcomes = replay(

@@ -11,6 +11,7 @@ from pipeline_platform.defs.checks import tell_each_day
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.plots import bar_plot
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import asset_key, listing
 from pipeline_platform.enrich.language import UNDETERMINED
 from pipeline_platform.enrich.models import unavailable
@@ -43,6 +44,7 @@ def _warning(
     """
 
     @dg.asset_check(asset=asset_key(ENRICHED_DOCUMENTS), name=name, description=description, partitions_def=daily())
+    @observed
     def check(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         days = asked_days(context)
         first = days[0] - timedelta(days=days_before)

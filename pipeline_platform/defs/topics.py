@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days, before, look_back
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.defs.tables import (
     asset_arguments,
     asset_key,
@@ -48,6 +49,7 @@ def topics_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(TOPICS),
         automation_condition=FOLLOW,
     )
+    @observed
     def topics(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days, lake, model = asked_days(context), stores.open.lake, stores.open.settings.topic_model
         first = days[0] - timedelta(days=WINDOW_DAYS - 1)
@@ -92,6 +94,7 @@ def document_topics_asset() -> dg.AssetsDefinition:
         dagster_type=frame_type(DOCUMENT_TOPICS),
         automation_condition=FOLLOW,
     )
+    @observed
     def document_topics(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
         days, lake = asked_days(context), stores.open.lake
         documents = lake.read(ENRICHED_DOCUMENTS, days[0], days[-1], list(DOCUMENT_COLUMNS))

@@ -1,4 +1,4 @@
-"""The supervisor of `pipeline-platform up`: code server, Dagster UI and daemon as processes, until Ctrl-C."""
+"""The supervisor of `pipeline-platform up`: code server, Dagster UI, daemon and API as processes, until Ctrl-C."""
 
 import fcntl
 import os
@@ -40,6 +40,7 @@ class Supervisor:
     Args:
         home: `$PIPELINE_HOME`; each process logs to `logs/<name>.log` in it.
         host, port: where the UI listens; port 0 takes a free one.
+        api_port: where the API listens, on the same host; 0 takes a free one.
         tell: told what happens, line by line.
 
     Raises (on entry):
@@ -49,13 +50,14 @@ class Supervisor:
     home: Path
     host: str
     port: int
+    api_port: int
     tell: Callable[[str], None]
     _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: IO[bytes] | None = None
 
     def __enter__(self) -> "Supervisor":
-        self.port = open_port(self.host, self.port)
+        self.port, self.api_port = open_port(self.host, self.port), open_port(self.host, self.api_port)
         self._state.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._state.with_name("up.lock").open("ab")
         try:
@@ -76,8 +78,8 @@ class Supervisor:
         self._state.unlink(missing_ok=True)
         self._lock.close()
 
-    def run(self, ready: Callable[[str], None]) -> int:
-        """Start everything, call `ready` with the URL of the UI, and wait.
+    def run(self, ready: Callable[[str, str], None]) -> int:
+        """Start everything, call `ready` with the URLs of the UI and of the API, and wait.
 
         Returns:
             0 after Ctrl-C or SIGTERM, 1 when a process ended by itself.
@@ -90,7 +92,7 @@ class Supervisor:
         try:
             self._close_abandoned_runs()
             self._start_all()
-            ready(self._url)
+            ready(self._url, url_of(self.host, self.api_port))
             return self._watch()
         except _StoppedError:
             return 0
@@ -104,7 +106,7 @@ class Supervisor:
 
     @property
     def _url(self) -> str:
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return url_of(self.host, self.port)
 
     def _start_all(self) -> None:
         code_port = open_port("127.0.0.1", 0)
@@ -114,7 +116,9 @@ class Supervisor:
         workspace = self._workspace(code_port)
         self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace))
         self._start("daemon", "dagster-daemon", "run", "-w", str(workspace))
-        self._wait("webserver", self._ui_answers)
+        self._start("api", "pipeline-platform", "api", "--host", self.host, "--port", str(self.api_port))
+        self._wait("webserver", lambda: _answers(f"{self._url}/server_info"))
+        self._wait("api", lambda: _answers(f"{url_of(self.host, self.api_port)}/healthz"))
 
     def _workspace(self, port: int) -> Path:
         """One code server for UI and daemon: the definitions are loaded once, not once per process."""
@@ -182,12 +186,6 @@ class Supervisor:
             for run_id in close_abandoned(instance, self.home):
                 self.tell(f"run {run_id[:8]} of a command that was killed is now marked as failed")
 
-    def _ui_answers(self) -> bool:
-        try:
-            return httpx.get(f"{self._url}/server_info", trust_env=False).status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
-
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not answers():
@@ -247,6 +245,18 @@ def _listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def url_of(host: str, port: int) -> str:
+    """The address of what listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def open_port(host: str, port: int) -> int:
     """`port`, or a free one for 0.
 
@@ -262,3 +272,11 @@ def open_port(host: str, port: int) -> int:
             f"nothing can listen on {host}:{port} ({error.strerror}); "
             "choose another --port (0 takes a free one) or --host"
         ) from None
+
+
+def free_port(host: str, preferred: int) -> int:
+    """`preferred` if nothing listens there, 0 otherwise."""
+    try:
+        return open_port(host, preferred)
+    except SettingsError:
+        return 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline_platform.operate.measures import measures_of_fetch
 from pipeline_platform.operate.recheck import RECHECK_TARGET, Rechecked, recheck_records
 from pipeline_platform.schemas.catalog import raw_table
 from pipeline_platform.settings import source_settings
@@ -129,7 +130,10 @@ def take_in(
     unmapped = collected.unmapped + (rechecked.collected.unmapped if rechecked else Counter())
     new_fields = stores.warehouse.note_fields(stream.name, unmapped)
     intake = Intake(collected, total, buried, healed, new_fields, rechecked)
+    counters, gauges = measures_of_fetch(source, stream, client.tally, intake.records, letters)
     stores.warehouse.record_fetch(
+        counters,
+        gauges,
         source=source.name,
         stream=stream.name,
         run_id=run_id,
@@ -142,7 +146,7 @@ def take_in(
         failed_targets=len(intake.failures),
         skipped_targets=len(collected.skipped),
         skipped=next(iter(collected.skipped.values()), None),
-        requests=client.requests,
+        requests=client.tally.requests,
         error=letters[0].message if letters else None,
     )
     return intake

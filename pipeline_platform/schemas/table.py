@@ -8,6 +8,9 @@ import pandera.pandas as pa
 
 Layer = Literal["raw", "cleaned", "quarantine", "deduplicated", "enriched", "aggregated", "quality"]
 
+JOINED = "joined"
+"""Stands for the source of what has no single one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

@@ -28,6 +28,7 @@ from pipeline_platform.sources.limits import Limits
 from pipeline_platform.sources.policy import Breaker, asked_wait, bearable, read_status, retrying
 from pipeline_platform.sources.redact import Redactor
 from pipeline_platform.sources.requests_bridge import session_through
+from pipeline_platform.sources.tally import Tally
 from pipeline_platform.sources.transfer import ACCEPT_ENCODING, REDIRECTS, USER_AGENT, Answer, Transfer, TransferLimits
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class SourceClient:
         transfer_limits: bounds of a single exchange.
 
     Attributes:
-        requests: how many requests were sent, every attempt counted.
+        tally: what was sent and how it ended, every attempt counted.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class SourceClient:
         self.settings = settings
         self.base_url = (settings.base_url or source.base_url).rstrip("/")
         self.redactor = Redactor.of(settings)
-        self.requests = 0
+        self.tally = Tally()
         self._redis = redis
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
@@ -260,8 +261,7 @@ class SourceClient:
         breaker.check()
         self._limits.acquire(call.host, allowance)
         try:
-            with breaker.guard():
-                self.requests += 1
+            with breaker.guard(), self.tally.attempt():
                 return self._exchange(call, key)
         except CircuitOpen:
             # Another request opened the circuit while this one waited for its turn: it was not sent.
@@ -277,6 +277,8 @@ class SourceClient:
         error = self._reading(call, response)
         if error is not None:
             raise self._weighed(call, response, error)
+        if key:
+            self.tally.looked_up(hit=response.not_modified)
         if key and response.status == 200 and not response.not_modified:
             self._cache.write(key, response.headers, response.content)
         return response

@@ -5,6 +5,7 @@ the real upstream.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -179,11 +180,21 @@ def usage(
     source: Source, redis: Redis, settings: SourceSettings | None = None, clock: Clock = SYSTEM_CLOCK
 ) -> BudgetUsage:
     """What was asked of a source today (UTC) and what is left; give `settings` when they name another address."""
+    return usages([(source, settings)], redis, clock)[0]
+
+
+def usages(
+    sources: Sequence[tuple[Source, SourceSettings | None]], redis: Redis, clock: Clock = SYSTEM_CLOCK
+) -> list[BudgetUsage]:
+    """As `usage`, of several sources in one round trip."""
     now = clock.now()
-    stored: Any = redis.get(_day_key(_prefix(source, settings), now))
-    used, daily = int(stored or 0), daily_of(source, settings)
-    remaining = None if daily is None else max(0, daily - used)
-    return BudgetUsage(used_today=used, daily=daily, remaining=remaining, resets_at=_next_midnight(now))
+    stored: Any = redis.mget([_day_key(_prefix(source, settings), now) for source, settings in sources])
+    found = []
+    for (source, settings), count in zip(sources, stored, strict=True):
+        used, daily = int(count or 0), daily_of(source, settings)
+        remaining = None if daily is None else max(0, daily - used)
+        found.append(BudgetUsage(used_today=used, daily=daily, remaining=remaining, resets_at=_next_midnight(now)))
+    return found
 
 
 def _prefix(source: Source, settings: SourceSettings | None) -> str:

@@ -7,7 +7,7 @@ attempts that failed, so that an upstream that is down sees five requests and no
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -49,6 +49,9 @@ PROBE_POLL_SECONDS = 0.05
 # A breaker nobody used for a day knows nothing about today's upstream.
 BREAKER_LIFE_SECONDS = 86_400
 
+STATES = (STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN)
+"""States of a breaker, from good to bad."""
+_BREAKERS = "pipeline:breaker:"
 _BACKOFF = wait_exponential_jitter(multiplier=SHORTEST_WAIT, max=LONGEST_WAIT, jitter=SHORTEST_WAIT)
 
 
@@ -285,18 +288,35 @@ class Breaker:
 
 def namespace(source_name: str) -> str:
     """Prefix of the Redis keys of a source's breakers; the host follows."""
-    return f"pipeline:breaker:{source_name}:"
+    return f"{_BREAKERS}{source_name}:"
 
 
-def breaker_states(source: Source, redis: Redis, clock: Clock = SYSTEM_CLOCK) -> dict[str, str]:
-    """The state of the breaker of every host a source asked within a day: `closed`, `half-open` or `open`."""
-    prefix, suffix = namespace(source.name), f":{CircuitRedisStorage.BASE_NAMESPACE}:state"
-    keys: Any = redis.scan_iter(match=f"{prefix}*{suffix}")
-    hosts = sorted(key.decode().removeprefix(prefix).removesuffix(suffix) for key in keys)
-    return {host: Breaker(source.name, host, redis, clock).state() for host in hosts}
+def breaker_states(redis: Redis, clock: Clock = SYSTEM_CLOCK) -> dict[str, dict[str, str]]:
+    """The state of the breaker of every host that was asked within a day, by source: one of `STATES`."""
+    suffix = f":{CircuitRedisStorage.BASE_NAMESPACE}:state"
+    found: Any = redis.scan_iter(match=f"{_BREAKERS}*{suffix}", count=1000)
+    keys = sorted(found)
+    stored: Any = redis.mget(keys) if keys else []
+    states: dict[str, dict[str, str]] = {}
+    for key, value in zip(keys, stored, strict=True):
+        name, _, host = key.decode().removeprefix(_BREAKERS).removesuffix(suffix).partition(":")
+        state = (value or STATE_CLOSED.encode()).decode()
+        # Only an open one has to be asked how long it has cooled down.
+        states.setdefault(name, {})[host] = (
+            state if state == STATE_CLOSED else Breaker(name, host, redis, clock).state()
+        )
+    return states
+
+
+def worst_breaker_states(sources: Iterable[Source], redis: Redis, clock: Clock = SYSTEM_CLOCK) -> dict[str, str]:
+    """The worst state of the breakers of each source; `closed` when it was not asked within a day."""
+    found = breaker_states(redis, clock)
+    return {
+        source.name: max(found.get(source.name, {}).values(), key=STATES.index, default=STATE_CLOSED)
+        for source in sources
+    }
 
 
 def breaker_state(source: Source, redis: Redis, clock: Clock = SYSTEM_CLOCK) -> str:
     """The worst state of the breakers of a source; `closed` when it was not asked within a day."""
-    states = breaker_states(source, redis, clock).values()
-    return max(states, key=(STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN).index, default=STATE_CLOSED)
+    return worst_breaker_states([source], redis, clock)[source.name]

@@ -112,6 +112,18 @@ class RunLog:
         """Noted runs that had not ended, oldest first."""
         return self._select(JOB_RUNS.c.status.not_in(FINAL), newest_first=False)
 
+    def waiting(self) -> dict[str, int]:
+        """How many noted runs are `queued`, and how many `started`."""
+        # A run that has not ended has no end; asked so, it is an index that answers.
+        query = (
+            sa.select(JOB_RUNS.c.status, sa.func.count())
+            .where(JOB_RUNS.c.ended_at.is_(None))
+            .group_by(JOB_RUNS.c.status)
+        )
+        with self.warehouse.begin() as connection:
+            found = {status: int(count) for status, count in connection.execute(query)}
+        return {status: found.get(status, 0) for status in ("queued", "started")}
+
     def recent(self, *, limit: int = 100, job: str | None = None, since: datetime | None = None) -> list[JobRun]:
         """Noted runs, newest first; of one job, created since a moment."""
         terms = [JOB_RUNS.c.job == job] if job else []

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from pipeline_platform.sources.base import Window
+from pipeline_platform.storage import metrics
 from pipeline_platform.storage.warehouse_tables import (
     ALERTS,
     DEAD_LETTERS,
@@ -175,10 +176,14 @@ class Warehouse:
             row = connection.execute(query).mappings().one_or_none()
             return None if row is None else _letter(row)
 
-    def record_fetch(self, **fetch: Any) -> None:
-        """Keep a row of `fetches`; the arguments are its columns."""
+    def record_fetch(
+        self, counters: Iterable[metrics.Measure] = (), gauges: Iterable[metrics.Measure] = (), **fetch: Any
+    ) -> None:
+        """Keep a row of `fetches`, whose columns are the further arguments, and what it adds to metrics."""
         with self.begin() as connection:
             connection.execute(sa.insert(FETCHES).values(**fetch))
+            metrics.add(connection, counters)
+            metrics.note(connection, gauges)
 
     def note_fields(self, stream: str, unmapped: Mapping[str, int]) -> list[str]:
         """Keep the fields of a fetch from which no column comes, with the payloads that had them.

@@ -4,6 +4,7 @@
 one per field of a payload that no column comes from, `rechecks` says when a record was last shown to its upstream
 again, `geocoded` what a provider said of names of places, `alerts` has one row per thing the operator had to hear of.
 `job_runs` has one row per run of Dagster, and `job_totals` what all runs ever add up to: it outlives their retention.
+`metrics` has one row per counter or gauge and its labels.
 """
 
 import sqlalchemy as sa
@@ -52,6 +53,7 @@ FETCHES = sa.Table(
     sa.Column("skipped", sa.Text),
     sa.Column("error", sa.Text),
     sa.Index("fetches_by_stream", "source", "stream", "ended_at"),
+    sa.Index("fetches_by_end", "ended_at"),
 )
 UPSTREAM_FIELDS = sa.Table(
     "upstream_fields",
@@ -110,6 +112,7 @@ JOB_RUNS = sa.Table(
     sa.CheckConstraint("status in ('queued', 'started', 'success', 'failure', 'canceled')", name="known_run_status"),
     sa.Index("job_runs_by_job", "job", "created_at"),
     sa.Index("job_runs_by_end", "ended_at"),
+    sa.Index("job_runs_unfinished", "status", postgresql_where=sa.text("ended_at is null")),
 )
 JOB_TOTALS = sa.Table(
     "job_totals",
@@ -120,6 +123,14 @@ JOB_TOTALS = sa.Table(
     sa.Column("runs", sa.BigInteger, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
 )
+METRICS = sa.Table(
+    "metrics",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("labels", JSONB, primary_key=True),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("noted_at", _Moment, nullable=False),
+)
 
 UPGRADE = """
 alter table fetches add column if not exists requests integer not null default 0,
@@ -128,5 +139,7 @@ alter table fetches add column if not exists requests integer not null default 0
 alter table rechecks alter column checked_at drop not null,
     add column if not exists failures integer not null default 0,
     add column if not exists failed_at timestamp with time zone;
+create index if not exists fetches_by_end on fetches (ended_at);
+create index if not exists job_runs_unfinished on job_runs (status) where ended_at is null;
 """
 """What `create_all` does not do to tables of an earlier version."""

@@ -261,7 +261,7 @@ class TestBreaker:
             with pytest.raises(Transient):
                 client.get(f"{upstream.url}/feed")
         client.get(f"{other.url}/feed")
-        states = breaker_states(source, redis_client, clock)
+        states = breaker_states(redis_client, clock)[source.name]
         assert sorted(states.values()) == ["closed", "open"]
         assert breaker_state(source, redis_client, clock) == "open"
 
@@ -310,7 +310,7 @@ class TestBreaker:
         with pytest.raises(CircuitOpen):
             client.get("posts")
         assert upstream.seen == []
-        assert client.requests == usage(client.source, client._redis, client.settings, clock).used_today == 0
+        assert client.tally.requests == usage(client.source, client._redis, client.settings, clock).used_today == 0
 
     def test_interrupted_probe_leaves_the_way_free(self, redis_client: redis.Redis, clock: FakeClock) -> None:
         breaker = Breaker("sample", "host", redis_client, clock)

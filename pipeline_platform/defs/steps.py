@@ -1,0 +1,83 @@
+"""What happens around every step: its log lines say where they come from, and a failure is told and counted.
+
+Around the function that computes, and not in the executor: so it is the same whoever executes a step, this process,
+another one or a worker elsewhere.
+"""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import dagster as dg
+from structlog.contextvars import bound_contextvars
+
+from pipeline_platform.operate.measures import note_failure
+from pipeline_platform.schemas.table import JOINED
+from pipeline_platform.settings import load_settings
+from pipeline_platform.storage.stores import Stores
+
+log = logging.getLogger(__name__)
+
+Compute = TypeVar("Compute", bound=Callable[..., Any])
+
+
+def observed(compute: Compute) -> Compute:
+    """`compute`, the function of an asset, a check or an op whose first argument is the context, observed."""
+    if inspect.isgeneratorfunction(compute):
+
+        @functools.wraps(compute)
+        def several(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+            with _step(context):
+                yield from compute(context, *arguments, **named)
+
+        return cast(Compute, several)
+
+    @functools.wraps(compute)
+    def one(context: Any, *arguments: Any, **named: Any) -> Any:
+        with _step(context):
+            return compute(context, *arguments, **named)
+
+    return cast(Compute, one)
+
+
+@contextmanager
+def _step(context: Any) -> Iterator[None]:
+    known = _known(getattr(context, "op_execution_context", context))
+    with bound_contextvars(**known):
+        log.info("step started")
+        try:
+            yield
+        except Exception as error:
+            log.exception("step failed")
+            # A Failure is raised for what was counted where it happened: the targets of a fetch.
+            if not isinstance(error, dg.Failure):
+                _count(known.get("source", JOINED), error)
+            raise
+        log.info("step ended")
+
+
+def _known(context: dg.OpExecutionContext) -> dict[str, str]:
+    """Run, job, step, asset, partition and source of a step, as far as it has them."""
+    assets = sorted("/".join(key.path) for key in context.selected_asset_keys) if context.has_assets_def else []
+    tags = context.run.tags
+    first = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_start")
+    last = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_end")
+    source = next(iter(context.assets_def.tags_by_key.values())).get("source") if assets else None
+    known = {
+        "run_id": context.run_id,
+        "job": context.job_name,
+        "step": str(context.op_handle),
+        "asset": ", ".join(assets),
+        "partition": first if first == last else f"{first}..{last}",
+        "source": source or tags.get("source"),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _count(source: str, error: Exception) -> None:
+    stores = Stores(load_settings())
+    note_failure(stores, source, error)
+    stores.warehouse.close()

@@ -1,0 +1,31 @@
+"""The application of `pipeline-platform api`: routers over the stores, which it only reads."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from pipeline_platform import __version__
+from pipeline_platform.serve import health, metrics
+from pipeline_platform.storage.stores import Stores
+
+ROUTERS: tuple[Callable[[Stores], APIRouter], ...] = (metrics.router, health.router)
+"""What the application consists of; a further part is a module and a line here."""
+
+
+def create_app(stores: Stores) -> FastAPI:
+    """The application over `stores`, which it closes when it ends.
+
+    FastAPI's pages of the schema load scripts from elsewhere, and are off; the schema is at `/openapi.json`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        stores.warehouse.close()
+        stores.redis.close()
+
+    app = FastAPI(title="pipeline_platform", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    for router in ROUTERS:
+        app.include_router(router(stores))
+    return app
