@@ -44,6 +44,14 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."
     )
+    api_key: SecretStr | None = Field(
+        None, min_length=16, description="Key of the API; made and kept in `$PIPELINE_HOME/api.key` if unset."
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000",
+        pattern=r"^https?://[^?#]+$",
+        description="Webserver of Dagster, which the API asks; `pipeline-platform up` names its own.",
+    )
     dedup_lookback_days: int = Field(3, ge=0, le=90, description="Days before a partition in which copies are sought.")
     places: list[RegisteredPlace] = Field(
         [],

@@ -8,6 +8,7 @@ from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.steps import observed
 from pipeline_platform.operate.replay import replay
 from pipeline_platform.operate.staleness import stale_streams
+from pipeline_platform.sources.registry import SOURCES
 
 REPLAY_PAUSE = timedelta(hours=1)
 
@@ -50,10 +51,13 @@ def stale_sources(context: dg.SensorEvaluationContext, stores: StoresResource) -
 @observed
 def replay_letters(context: dg.OpExecutionContext, stores: StoresResource) -> None:
     """Replay and tell each outcome."""
+    source = context.op_config.get("source")
+    if source is not None and source not in {known.name for known in SOURCES}:
+        raise dg.Failure(f"there is no source {source}", allow_retries=False)
     outcomes = replay(
         stores.open,
         run_id=context.run_id,
-        source=context.op_config.get("source"),
+        source=source,
         ids=context.op_config.get("ids"),
         progress=lambda outcome: context.log.info(
             f"{outcome.letter.stream} {outcome.letter.target}: {'healed' if outcome.healed else outcome.error}"

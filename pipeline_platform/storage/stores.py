@@ -2,10 +2,12 @@
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 import redis
+from pydantic import SecretStr
 
 from pipeline_platform.settings import Settings, SettingsError
 from pipeline_platform.storage.lake import Lake
@@ -58,14 +60,24 @@ class Stores:
     @cached_property
     def pseudonym_key(self) -> bytes:
         """Key of the author pseudonyms: the setting, or one made once and kept in `$PIPELINE_HOME`."""
-        if self.settings.pseudonym_key is not None:
-            return self.settings.pseudonym_key.get_secret_value().encode()
-        path = self.settings.home.absolute() / "pseudonym.key"
+        return self._key(self.settings.pseudonym_key, "pseudonym.key")
+
+    @cached_property
+    def api_key(self) -> bytes:
+        """Key of the API: the setting, or one made once and kept in `$PIPELINE_HOME`."""
+        return self._key(self.settings.api_key, "api.key")
+
+    def _key(self, given: SecretStr | None, file: str) -> bytes:
+        if given is not None:
+            return given.get_secret_value().encode()
+        path = self.settings.home.absolute() / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(32).encode())
-        except FileExistsError:
-            pass
+        if not path.exists():
+            # Made whole under another name first: nobody may read half a key, nor make a second one.
+            draft = path.with_name(f"{file}.{os.getpid()}.{secrets.token_hex(4)}")
+            draft.touch(0o600)
+            draft.write_text(secrets.token_hex(32), encoding="ascii")
+            with suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
         return path.read_bytes()
