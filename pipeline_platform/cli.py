@@ -129,10 +129,14 @@ def up(
     seed: Seed = 1,
     scale: Scale = 1,
 ) -> None:
-    """Open the Dagster UI with daemon, schedules and sensors, health page and metrics, until Ctrl-C."""
+    """Open the Dagster UI with daemon, schedules and sensors, health page, metrics and API, until Ctrl-C.
+
+    Whatever of it dies is started again; what runs is in $PIPELINE_HOME/logs.
+    """
     from pipeline_platform.launch import console
     from pipeline_platform.launch.environment import platform_environment
     from pipeline_platform.launch.supervisor import Supervisor, free_port
+    from pipeline_platform.storage.servers import revive
 
     settings = load_settings()
     check_settings([])
@@ -143,8 +147,9 @@ def up(
         with platform_environment(settings, options):
             code = supervisor.run(
                 lambda ui, api: console.out.print(
-                    f"Dagster UI: {ui}   health: {api}   (Ctrl-C stops everything)", soft_wrap=True
-                )
+                    f"Dagster UI: {ui}   health and API: {api}   (Ctrl-C stops everything)", soft_wrap=True
+                ),
+                tend=lambda: revive(settings),
             )
     raise typer.Exit(code)
 
@@ -154,9 +159,11 @@ def api(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Port = API_PORT,
 ) -> None:
-    """Serve health page and metrics, until Ctrl-C; `up` does it too.
+    """Serve health page, metrics and API, until Ctrl-C; `up` does it too.
 
-    The page is at /, metrics for Prometheus are at /metrics, and /healthz is for probes.
+    The page is at /, metrics for Prometheus are at /metrics, and /healthz is for probes. The API manages jobs at
+    /api/v1, with the key of PIPELINE_API_KEY, or of $PIPELINE_HOME/api.key, in the header X-API-Key; /openapi.json
+    describes it. It asks the Dagster at PIPELINE_DAGSTER_URL.
     """
     from pipeline_platform.launch import api as application
     from pipeline_platform.launch import console

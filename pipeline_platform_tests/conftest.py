@@ -1,10 +1,12 @@
 """Fixtures of every test: an environment without settings of the machine, real servers, and one run of the main job."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +99,40 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     completed = run_command(home, "run", "--json")
     assert completed.stdout, f"exit code {completed.returncode}: {completed.stderr[-4000:]}"
     return Demo(home, orjson.loads(completed.stdout), completed)
+
+
+@dataclass(frozen=True)
+class Up:
+    """`pipeline-platform up` that runs: its home, its process, and where Dagster UI and API are."""
+
+    home: Path
+    process: "subprocess.Popen[str]"
+    ui: str
+    api: str
+
+
+@contextmanager
+def running_up(home: Path, **variables: str) -> Iterator[Up]:
+    """`pipeline-platform up` in `home`, until the end of the body; `variables` are added to the environment."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline_platform.cli", "up", "--api-port", "0"],
+        env={**without_settings(dict(os.environ)), f"{PREFIX}HOME": str(home), **variables},
+        cwd=home.parent,
+        stdout=subprocess.PIPE,
+        stderr=(home.parent / "up.log").open("w"),
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = next(
+            filter(None, (re.search(r"Dagster UI: (\S+) .* API: (\S+)", line) for line in process.stdout)), None
+        )
+        assert told, f"it did not come up: {(home.parent / 'up.log').read_text()[-4000:]}"
+        yield Up(home, process, told[1], told[2])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,13 @@ import yaml
 
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.runs import close_abandoned
-from pipeline_platform.settings import SettingsError
+from pipeline_platform.settings import PREFIX, SettingsError
 
 READY_SECONDS = 120
 STOP_SECONDS = 15
 LOCATION = "pipeline_platform"
+RESTARTS, RESTARTS_SECONDS = 5, 600
+"""A process that ends by itself is started again, unless it did so this often within these seconds."""
 
 
 class _StoppedError(Exception):
@@ -53,6 +55,8 @@ class Supervisor:
     api_port: int
     tell: Callable[[str], None]
     _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _commands: dict[str, list[str]] = field(default_factory=dict)
+    _ended: dict[str, list[float]] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: IO[bytes] | None = None
 
@@ -78,11 +82,13 @@ class Supervisor:
         self._state.unlink(missing_ok=True)
         self._lock.close()
 
-    def run(self, ready: Callable[[str, str], None]) -> int:
+    def run(self, ready: Callable[[str, str], None], tend: Callable[[], Iterable[str]] = lambda: ()) -> int:
         """Start everything, call `ready` with the URLs of the UI and of the API, and wait.
 
+        `tend` is called again and again meanwhile; it mends what all processes need, and names what it mended.
+
         Returns:
-            0 after Ctrl-C or SIGTERM, 1 when a process ended by itself.
+            0 after Ctrl-C or SIGTERM, 1 when a process ended by itself again and again.
 
         Raises:
             SettingsError: a process did not come up; the message names its log.
@@ -93,7 +99,7 @@ class Supervisor:
             self._close_abandoned_runs()
             self._start_all()
             ready(self._url, url_of(self.host, self.api_port))
-            return self._watch()
+            return self._watch(tend)
         except _StoppedError:
             return 0
         finally:
@@ -128,13 +134,18 @@ class Supervisor:
         return path
 
     def _start(self, name: str, program: str, *arguments: str) -> None:
+        self._commands[name] = [str(Path(sys.executable).with_name(program)), *arguments]
+        self._launch(name)
+
+    def _launch(self, name: str) -> None:
         if self._stopping.is_set():
             raise _StoppedError
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             self._processes[name] = subprocess.Popen(
-                [str(Path(sys.executable).with_name(program)), *arguments],
+                self._commands[name],
+                env={**os.environ, f"{PREFIX}DAGSTER_URL": self._url},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -196,13 +207,25 @@ class Supervisor:
             if self._stopping.wait(0.2):
                 raise _StoppedError
 
-    def _watch(self) -> int:
+    def _watch(self, tend: Callable[[], Iterable[str]]) -> int:
         while not self._stopping.wait(1):
-            for name, process in self._processes.items():
+            for name in tend():
+                self.tell(f"{name} had died and runs again")
+            for name, process in list(self._processes.items()):
                 if process.poll() is not None:
                     self.tell(f"{name} ended with code {process.returncode}; see {self._log(name)}")
-                    return 1
+                    if not self._may_start_again(name):
+                        self.tell(f"{name} ended {RESTARTS} times within {RESTARTS_SECONDS // 60} minutes: giving up")
+                        return 1
+                    _stop([process.pid])  # what it started may still hold its port
+                    self._launch(name)
         return 0
+
+    def _may_start_again(self, name: str) -> bool:
+        now = time.monotonic()
+        recent = [moment for moment in self._ended.get(name, []) if now - moment < RESTARTS_SECONDS]
+        self._ended[name] = [*recent, now]
+        return len(recent) + 1 < RESTARTS
 
 
 def _stop(leaders: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""The application of `pipeline-platform api`: routers over the stores, which it only reads."""
+"""The application of `pipeline-platform api`: routers over the stores, which it only reads, and over Dagster."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from pipeline_platform import __version__
-from pipeline_platform.serve import health, metrics
+from pipeline_platform.serve import health, jobs, metrics
 from pipeline_platform.storage.stores import Stores
 
-ROUTERS: tuple[Callable[[Stores], APIRouter], ...] = (metrics.router, health.router)
+ROUTERS: tuple[Callable[[Stores], APIRouter], ...] = (metrics.router, health.router, jobs.router)
 """What the application consists of; a further part is a module and a line here."""
 
 

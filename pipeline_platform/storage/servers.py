@@ -63,6 +63,32 @@ def running_servers(settings: Settings) -> Iterator[ServerUrls]:
                     embedded_postgres.stop()
 
 
+def revive(settings: Settings) -> list[str]:
+    """Start the embedded servers of a home again that died while they are in use; the names of those.
+
+    Args:
+        settings: as `running_servers` was given them. Servers that they name are not ours to start.
+
+    Raises:
+        SettingsError: one does not start.
+    """
+    home = settings.home.absolute()
+    ours: dict[str, EmbeddedPostgres | EmbeddedRedis] = {}
+    if settings.postgres_url is None:
+        ours["PostgreSQL"] = EmbeddedPostgres(home / "postgres")
+    if settings.redis_url is None:
+        ours["Redis"] = EmbeddedRedis(home / "redis")
+    dead = [name for name, server in ours.items() if not server.running()]
+    if dead:
+        with (home / ".servers.lock").open("ab") as gate, _held(gate):
+            try:
+                for name in dead:
+                    ours[name].start()
+            except ServerStartError as error:
+                raise SettingsError(str(error)) from error
+    return dead
+
+
 def sqlalchemy_url(url: str) -> str:
     """`url` with the driver named: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
     scheme, separator, rest = url.partition("://")

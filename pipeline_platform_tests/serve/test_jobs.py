@@ -1,14 +1,10 @@
 """The job-management API over a real Dagster: webserver, daemon and code server, as `up` starts them."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -18,7 +14,7 @@ from pipeline_platform.serve import jobs
 from pipeline_platform.serve.keys import HEADER
 from pipeline_platform.settings import PREFIX, Settings
 from pipeline_platform.storage.stores import Stores
-from pipeline_platform_tests.conftest import without_settings
+from pipeline_platform_tests.conftest import running_up
 
 KEY = "a key of sixteen letters or more"
 
@@ -30,34 +26,22 @@ def client_of(settings: Settings) -> TestClient:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("up") / "home"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline_platform.cli", "up"],
-        env={**without_settings(dict(os.environ)), f"{PREFIX}HOME": str(home)},
-        cwd=home.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = next(filter(None, (re.search(r"Dagster UI: (\S+)", line) for line in process.stdout)), None)
-        assert found, f"no UI; see {home}/logs"
-        yield client_of(Settings(home=home, dagster_url=found[1], api_key=KEY, _env_file=None))
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+    with (
+        running_up(home, **{f"{PREFIX}API_KEY": KEY}) as up,
+        httpx.Client(base_url=up.api, headers={HEADER: KEY}, timeout=60) as client,
+    ):
+        yield client
 
 
 @retry(retry=retry_if_result(lambda run: run["ended_at"] is None), stop=stop_after_delay(120), wait=wait_fixed(0.5))
-def ended(api: TestClient, run_id: str) -> dict[str, Any]:
+def ended(api: httpx.Client, run_id: str) -> dict[str, Any]:
     found: dict[str, Any] = api.get(f"/api/v1/runs/{run_id}").json()
     return found
 
 
-def test_jobs_are_listed_with_what_starts_them(api: TestClient) -> None:
+def test_jobs_are_listed_with_what_starts_them(api: httpx.Client) -> None:
     found = {job["name"]: job for job in api.get("/api/v1/jobs").json()}
     assert found["fetch_rss"]["schedules"] == ["rss_cadence"]
     assert found["fetch_rss"]["takes_days"]
@@ -65,7 +49,7 @@ def test_jobs_are_listed_with_what_starts_them(api: TestClient) -> None:
     assert not found["replay_dead_letters"]["takes_days"]
 
 
-def test_a_schedule_is_paused_and_resumed(api: TestClient) -> None:
+def test_a_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
     def running() -> bool:
         return {one["name"]: one["running"] for one in api.get("/api/v1/schedules").json()}["rss_cadence"]
 
@@ -79,7 +63,7 @@ def test_a_schedule_is_paused_and_resumed(api: TestClient) -> None:
     assert "rss_cadence" in api.post("/api/v1/schedules/none/pause").json()["detail"]
 
 
-def test_a_sensor_is_paused_and_resumed(api: TestClient) -> None:
+def test_a_sensor_is_paused_and_resumed(api: httpx.Client) -> None:
     def sensor() -> dict[str, Any]:
         return {one["name"]: one for one in api.get("/api/v1/sensors").json()}["waiting_letters"]
 
@@ -92,7 +76,7 @@ def test_a_sensor_is_paused_and_resumed(api: TestClient) -> None:
     assert api.post("/api/v1/sensors/none/resume").status_code == 404
 
 
-def test_a_run_is_started_watched_and_listed(api: TestClient) -> None:
+def test_a_run_is_started_watched_and_listed(api: httpx.Client) -> None:
     asked = {"first_day": "2026-11-20", "last_day": "2026-11-21", "assets": ["raw/rss_articles"]}
     answer = api.post("/api/v1/jobs/fetch_rss/runs", json=asked)
     assert answer.status_code == 202, answer.text
@@ -109,7 +93,7 @@ def test_a_run_is_started_watched_and_listed(api: TestClient) -> None:
     assert (refused.status_code, "ended already" in refused.json()["detail"]) == (409, True)
 
 
-def test_a_run_that_fails_tells_where(api: TestClient) -> None:
+def test_a_run_that_fails_tells_where(api: httpx.Client) -> None:
     config = {"ops": {"replay_letters": {"config": {"source": "nobody"}}}}
     answer = api.post("/api/v1/jobs/replay_dead_letters/runs", json={"config": config})
     run = ended(api, answer.json()["run_id"])
@@ -134,12 +118,12 @@ def test_a_run_that_fails_tells_where(api: TestClient) -> None:
         ("replay_dead_letters", {"config": {"ops": {"other": 1}}}, 409, "other"),
     ],
 )
-def test_what_cannot_run_is_refused(api: TestClient, path: str, body: dict[str, Any], code: int, said: str) -> None:
+def test_what_cannot_run_is_refused(api: httpx.Client, path: str, body: dict[str, Any], code: int, said: str) -> None:
     answer = api.post(f"/api/v1/jobs/{path}/runs", json=body)
     assert (answer.status_code, said in answer.text) == (code, True), answer.text
 
 
-def test_an_unknown_run_is_not_found(api: TestClient) -> None:
+def test_an_unknown_run_is_not_found(api: httpx.Client) -> None:
     assert api.get("/api/v1/runs/none").status_code == 404
     assert api.post("/api/v1/runs/none/cancel").status_code == 404
 
