@@ -107,8 +107,17 @@ def test_the_descriptor_tells_what_lies_beside_it(lake: Lake, folder: Path) -> N
     assert package["$schema"] == "https://datapackage.org/profiles/2.0/datapackage.json"
     resource = resource_of(folder, VISITS)
     contents = [(folder / "visits" / path).read_bytes() for path in resource["path"]]
-    assert resource["bytes"] == sum(map(len, contents))
-    assert resource["hash"] == f"sha256:{hashlib.sha256(b''.join(contents)).hexdigest()}"
+    assert resource["files"] == [
+        {
+            "path": path,
+            "bytes": len(content),
+            "hash": f"sha256:{hashlib.sha256(content).hexdigest()}",
+            "rows": 1,
+            "sources": [],
+        }
+        for path, content in zip(resource["path"], contents, strict=True)
+    ]
+    assert (resource["bytes"], resource["rows"]) == (sum(map(len, contents)), 2)
 
 
 @pytest.mark.parametrize("table", published_tables(), ids=lambda table: table.name)
