@@ -184,7 +184,7 @@ def _order(path: str) -> tuple[str, int]:
 
 def _version(fields: Sequence[Mapping[str, Any]], files: Sequence[DataFile]) -> str:
     """Layout, and a hash of names and types of the columns and of the content of the files: equal for equal content."""
-    columns = [[field["name"], field["type"], field.get("itemType")] for field in fields]
+    columns = [[field["name"], field["type"], field["constraints"].get("jsonSchema")] for field in fields]
     held = [[file.path, file.bytes, file.hash, file.rows, list(file.sources)] for file in files]
     return f"{LAYOUT}+{hashlib.sha256(orjson.dumps([columns, held])).hexdigest()[:16]}"
 
@@ -193,8 +193,10 @@ def _field(name: str, column: pa.Column, *, unique: bool) -> dict[str, Any]:
     dtype = column.dtype.type.pyarrow_dtype
     is_list = arrow.types.is_list(dtype)
     kind = _field_type(dtype.value_type if is_list else dtype)
-    constraints = {"required": not column.nullable, **({"unique": True} if unique else {})}
-    if not is_list:
+    constraints: dict[str, Any] = {"required": not column.nullable, **({"unique": True} if unique else {})}
+    if is_list:
+        constraints["jsonSchema"] = {"type": "array", "items": {"type": kind}}
+    else:
         for check in column.checks:
             told = {_CONSTRAINTS[key]: value for key, value in check.statistics.items() if key in _CONSTRAINTS}
             constraints |= told
@@ -202,7 +204,8 @@ def _field(name: str, column: pa.Column, *, unique: bool) -> dict[str, Any]:
     rules = [str(check.error) for check in column.checks]
     return {
         "name": name,
-        **({"type": "list", "itemType": kind} if is_list else {"type": kind}),
+        # Not `list`, which the published profile does not know yet.
+        "type": "array" if is_list else kind,
         "description": column.description,
         "constraints": constraints,
         **({"unit": unit} if unit else {}),

@@ -58,7 +58,8 @@ def test_duckdb_reads_the_csv_with_its_types_and_nulls(tmp_path: Path) -> None:
     write_table(REVERSED, EVERY_TYPE, "csv", tmp_path / "rows.csv")
     read = duckdb.sql(
         f"select number, grade, tags::json::varchar[], weights::json::double[] from read_csv('{tmp_path}/rows.csv', "
-        "types={'number': 'BIGINT', 'grade': 'VARCHAR', 'tags': 'VARCHAR', 'weights': 'VARCHAR'})"
+        "types={'number': 'BIGINT', 'grade': 'VARCHAR', 'tags': 'VARCHAR', 'weights': 'VARCHAR'}, "
+        "allow_quoted_nulls=false)"
     ).fetchall()
     columns = ("number", "grade", "tags", "weights")
     assert same(read, [tuple(row[name] for name in columns) for row in EVERY_TYPE_ROWS])
