@@ -37,6 +37,8 @@ _FIELD_TYPES = {
     "date32": "date",
 }
 _CONSTRAINTS = {"min_value": "minimum", "max_value": "maximum", "allowed_values": "enum"}
+_ALGORITHM = "sha256"
+_SOURCE = "source"
 _ALL = "*"
 
 
@@ -79,26 +81,35 @@ def paths_in(target: Path) -> list[str]:
     return sorted((path for path in found if _PART.fullmatch(path)), key=_order)
 
 
+def data_file(path: str, content: bytes | memoryview, rows: arrow.Table, table: Table) -> DataFile:
+    """What is to be said of a file of this content, which are these rows."""
+    content_hash = f"{_ALGORITHM}:{hashlib.new(_ALGORITHM, content).hexdigest()}"
+    return DataFile(path, len(content), content_hash, rows.num_rows, _named(rows, table))
+
+
 def look_at(target: Path, path: str, table: Table) -> DataFile:
-    """What the file at `path` holds, read from the disk.
+    """What is to be said of the file at `path`, read from the disk.
 
     Raises:
         OSError: it cannot be read.
         pyarrow.ArrowInvalid: it is no whole Parquet file.
     """
     file = target / path
-    named = names_its_sources(table)
     with parquet.ParquetFile(file) as opened:
-        rows = opened.metadata.num_rows
-        named = named and "source" in opened.schema_arrow.names
-        sources = set(opened.read(["source"])["source"].unique().to_pylist()) if named else set()
-    return DataFile(path, file.stat().st_size, digest(file), rows, tuple(sorted(sources - {_ALL, None})))
+        rows = opened.read([name for name in opened.schema_arrow.names if name == _SOURCE])
+        return DataFile(path, file.stat().st_size, digest(file), opened.metadata.num_rows, _named(rows, table))
+
+
+def _named(rows: arrow.Table, table: Table) -> tuple[str, ...]:
+    if _SOURCE not in rows.schema.names or not names_its_sources(table):
+        return ()
+    return tuple(sorted(set(rows[_SOURCE].unique().to_pylist()) - {_ALL, None}))
 
 
 def digest(file: Path) -> str:
     """`sha256:` and the digest of the content of a file."""
     with file.open("rb") as opened:
-        return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+        return f"{_ALGORITHM}:{hashlib.file_digest(opened, _ALGORITHM).hexdigest()}"
 
 
 def descriptor(table: Table, files: Iterable[DataFile], mode: str) -> dict[str, Any]:

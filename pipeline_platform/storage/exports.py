@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from pipeline_platform.storage.datapackage import (
     DESCRIPTOR,
     DataFile,
     DescriptorError,
+    data_file,
     descriptor,
     files_in,
     look_at,
@@ -28,7 +29,7 @@ from pipeline_platform.storage.datapackage import (
     paths_in,
     read_descriptor,
 )
-from pipeline_platform.storage.files import is_draft, locked, replace_whole
+from pipeline_platform.storage.files import is_draft, locked, whole
 from pipeline_platform.storage.lake import Lake
 
 FILE_ROWS = 1_000_000
@@ -132,18 +133,20 @@ def _write_days(lake: Lake, table: Table, target: Path, days: Sequence[date], ro
     """Files written or removed."""
     for left in filter(is_draft, target.rglob(".*")):
         left.unlink(missing_ok=True)
-    kept = _described(table, target, days)
+    files = []
     changed = 0
-    written = []
-    for day in days:
-        of_day = rows.filter(compute.equal(rows[PARTITION], day)).drop_columns(PARTITION)
-        paths = [part_path(day, number) for number in range(-(-of_day.num_rows // file_rows))]
-        for number, path in enumerate(paths):
-            changed += _write(target / path, table, of_day.slice(number * file_rows, file_rows))
-        changed += _remove_others(target / f"{PARTITION}={day}", {target / path for path in paths})
-        written += [look_at(target, path, table) for path in paths]
-    _describe(table, target, [*kept, *written], lake.mode)
-    return changed
+    # All is on the disk before any of it takes its place: a disk that is full leaves the export as it was.
+    with ExitStack() as drafts:
+        for day in days:
+            of_day = rows.filter(compute.equal(rows[PARTITION], day)).drop_columns(PARTITION)
+            for number, start in enumerate(range(0, of_day.num_rows, file_rows)):
+                some = of_day.slice(start, file_rows)
+                content = _content(some, table)
+                files.append(data_file(part_path(day, number), content, some, table))
+                changed += _draft(drafts, target / files[-1].path, content)
+        _describe(drafts, table, target, [*_described(table, target, days), *files], lake.mode)
+    paths = {target / file.path for file in files}
+    return changed + sum(_remove_others(target / f"{PARTITION}={day}", paths) for day in days)
 
 
 def _described(table: Table, target: Path, days: Sequence[date]) -> list[DataFile]:
@@ -160,13 +163,20 @@ def _described(table: Table, target: Path, days: Sequence[date]) -> list[DataFil
     return [file for file in files if file.day not in asked]
 
 
-def _write(path: Path, table: Table, rows: arrow.Table) -> bool:
+def _content(rows: arrow.Table, table: Table) -> memoryview:
     buffer = arrow.BufferOutputStream()
     write_parquet(rows, table, buffer)
-    content = memoryview(buffer.getvalue()).cast("B")
-    if path.exists() and path.stat().st_size == content.nbytes and path.read_bytes() == content:
+    return memoryview(buffer.getvalue()).cast("B")
+
+
+def _draft(drafts: ExitStack, path: Path, content: bytes | memoryview) -> bool:
+    """Write what is to take the place of `path`; False when it is there already."""
+    if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return False
-    replace_whole(path, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = drafts.enter_context(whole(path))
+    file.write(content)
+    file.flush()
     return True
 
 
@@ -175,14 +185,13 @@ def _remove_others(folder: Path, paths: set[Path]) -> int:
     others = [path for path in folder.glob("*.parquet") if path not in paths]
     for path in others:
         path.unlink()
-    if not paths:
-        # Whatever somebody else has put there stays.
-        with suppress(OSError):
-            folder.rmdir()
+    # Where a file is left, of ours or of somebody else, so is the folder.
+    with suppress(OSError):
+        folder.rmdir()
     return len(others)
 
 
-def _describe(table: Table, target: Path, files: Sequence[DataFile], mode: str) -> None:
+def _describe(drafts: ExitStack, table: Table, target: Path, files: Sequence[DataFile], mode: str) -> None:
     """Write the descriptor, unless what is there says the same: so `created` is when the data became what they are."""
     package = descriptor(table, files, mode)
     with suppress(DescriptorError):
@@ -191,4 +200,4 @@ def _describe(table: Table, target: Path, files: Sequence[DataFile], mode: str) 
         if held == package and created:
             return
     package["created"] = datetime.now(UTC).isoformat(timespec="seconds")
-    replace_whole(target / DESCRIPTOR, orjson.dumps(package, option=orjson.OPT_INDENT_2))
+    _draft(drafts, target / DESCRIPTOR, orjson.dumps(package, option=orjson.OPT_INDENT_2))

@@ -15,7 +15,7 @@ _DRAFT = re.compile(r"\..+\.(\d+)")
 """Name of a draft: a dot, the name of the file to be, a dot, the id of the process that writes it."""
 
 
-def replace_whole(path: Path, content: bytes | memoryview) -> None:
+def replace_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path`, in place of what is there; its folder is made.
 
     Raises:

@@ -95,14 +95,15 @@ def write_with_little_room(what: str, place: str, folder: Path, told: Connection
     # A write beyond the limit fails like one on a full disk.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # it would be cut off, for every process that comes after
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+    most = 3_000 if what == "export" else 600
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     try:
         if what == "merge":
             lake.merge(RAW, raw_frame(*(record(number, text=f"new {number}", fetched=9) for number in range(500))))
         elif what == "replace":
             lake.replace(VISITS, visits(*((f"place {number}", number, DAY) for number in range(500))), DAY, DAY)
         else:
-            export_days(lake, VISITS, folder, [DAY])
+            export_days(lake, VISITS, folder, [DAY, NEXT])
     except (OSError, DeltaError) as error:
         told.send(str(error))
     else:
@@ -138,13 +139,15 @@ def test_a_full_disk_leaves_the_old_version(lake: Lake, stored: Callable[..., di
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="the system has no limit for the size of files")
 def test_a_full_disk_leaves_the_old_export(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "exports"
-    lake.replace(VISITS, visits(("pier", 3, DAY)), DAY, DAY)
-    export_days(lake, VISITS, folder, [DAY])
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("pier", 3, NEXT)), DAY, NEXT)
+    export_days(lake, VISITS, folder, [DAY, NEXT])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    lake.replace(VISITS, visits(*((f"place {number}", number, DAY) for number in range(500))), DAY, DAY)
+    # The first day still fits.
+    many = visits(("pier", 4, DAY), *((f"place {number}", number, NEXT) for number in range(500)))
+    lake.replace(VISITS, many, DAY, NEXT)
     assert os.strerror(errno.EFBIG) in refused("export", lake, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert export_days(lake, VISITS, folder, [DAY]).changed == 1
+    assert export_days(lake, VISITS, folder, [DAY, NEXT]).changed == 2
     assert mismatches(folder / VISITS.name, VISITS, "demo") == []
 
 

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
+from pipeline_platform.schemas.columns import text
+from pipeline_platform.schemas.table import schema_of
 from pipeline_platform.storage.exports import export_days
 from pipeline_platform.storage.lake import Lake
 from pipeline_platform.storage.verification import mismatches
@@ -148,6 +151,18 @@ def test_words_say_what_to_do(target: Path) -> None:
     assert one.table == "visits"
     assert one.words.startswith("100 bytes instead of ")
     assert one.words.endswith("export its day again")
+
+
+def test_files_of_a_release_with_other_columns_are_named(target: Path, lake: Lake) -> None:
+    columns = {**VISITS.schema.columns, "weather": text("Weather.", nullable=True)}
+    newer = replace(VISITS, schema=schema_of("aggregated/visits", columns, key=VISITS.key))
+    problems = [one.path for one in mismatches(target, newer, "demo")]
+    assert problems == ["datapackage.json", FIRST, SECOND]
+    export_days(lake, newer, target.parent, [NEXT])
+    (one,) = mismatches(target, newer, "demo")
+    assert (one.path, one.words) == (FIRST, "columns of another release; export its day again")
+    export_days(lake, newer, target.parent, [DAY])
+    assert mismatches(target, newer, "demo") == []
 
 
 def test_an_empty_export_is_as_described(target: Path, lake: Lake) -> None:
