@@ -91,15 +91,19 @@ def _wrong_files(
         if path not in present:
             yield Mismatch(table.name, "missing", path, f"listed and not there; {AGAIN}")
         elif path not in listed:
-            left = is_draft(Path(path))
-            what = "left by an export that was ended; the next one removes it" if left else "not listed; take it away"
-            yield Mismatch(table.name, "surplus", path, what)
+            yield Mismatch(table.name, "surplus", path, f"not listed; {_remedy(path)}")
         else:
             state = (target / path).stat()
             looked_at = asked is None or listed[path].day in asked or state.st_mtime_ns >= described_at
             words = _wrong(target / path, listed[path], table, state.st_size, looked_at=looked_at)
             if words:
                 yield Mismatch(table.name, "changed", path, f"{words}; {AGAIN}")
+
+
+def _remedy(path: str) -> str:
+    if is_draft(Path(path)):
+        return "it was left by an export that was ended, and the next one removes it"
+    return f"{AGAIN}, which removes or lists it" if path.endswith(".parquet") else "take it away"
 
 
 def _wrong(path: Path, file: DataFile, table: Table, size: int, *, looked_at: bool) -> str:
