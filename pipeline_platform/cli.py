@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -302,7 +303,10 @@ def export(
         date | None, typer.Option("--to", parser=day, metavar="DAY", help="Last UTC day; all days by default.")
     ] = None,
 ) -> None:
-    """Write a table to one file: Parquet, CSV, or JSON lines."""
+    """Write a table to one file: Parquet, CSV, or JSON lines, without loss and in the order of its key.
+
+    In CSV a list is JSON in its cell.
+    """
     from pipeline_platform.launch.exporting import ExportError, find_table, write_table
     from pipeline_platform.storage.lake import Lake
 
@@ -321,9 +325,38 @@ def export(
         )
     rows = Lake(settings.lake_location, mode=settings.mode).read_arrow(found, first, last)
     try:
-        write_table(rows, fmt.value, output)
+        write_table(rows, found, fmt.value, output)
     except ExportError as error:
         raise typer.BadParameter(str(error), param_hint="--output") from None
+
+
+@app.command()
+def verify(
+    table: Annotated[
+        list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names of published tables; all by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every exported file, and hold it against the descriptor beside it.
+
+    Exit code 0 if all are as described, 1 with a list of what is missing, changed or surplus, 2 for wrong usage.
+    """
+    from pipeline_platform.launch import console
+    from pipeline_platform.launch.exporting import find_table, verify_exports
+
+    try:
+        chosen = [find_table(name) for name in table or []]
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="TABLE") from None
+    looked_at, wrong = verify_exports(load_settings(), chosen)
+    if as_json:
+        console.print_json([asdict(one) for one in wrong])
+    elif wrong:
+        lines = [[one.table, one.problem, one.path, one.words] for one in wrong]
+        console.print_rows("Exports", ("table", "problem", "file", "finding"), lines)
+    else:
+        console.note(f"the exports of {looked_at} tables are as described")
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()

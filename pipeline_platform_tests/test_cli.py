@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +29,7 @@ COMMANDS = (
     ("dead-letters", "list"),
     ("dead-letters", "replay"),
     ("export",),
+    ("verify",),
     ("quality",),
 )
 
@@ -52,6 +55,9 @@ def test_help_teaches(command: tuple[str, ...], tmp_path: Path) -> None:
         (("run", "--select", "key:nothing"), "group:raw"),
         (("export", "nothing", "--format", "csv"), "no table is called 'nothing'"),
         (("export", "documents"), "name a file"),
+        (("verify", "nothing"), "no table is called 'nothing'"),
+        (("verify",), "there is no export of any table"),
+        (("verify", "documents"), "there is no export of documents"),
         (("fetch",), "No such command 'fetch'"),
         (("quality",), "has no quality scores"),
         (("quality", "--day", "today"), "is not a day"),
@@ -124,6 +130,31 @@ def test_export_writes_csv_and_json_lines(demo: Demo, tmp_path: Path) -> None:
     answer = demo.run("export", "market_bars", "--output", str(tmp_path / "no" / "folder.parquet"))
     assert answer.returncode == 2
     assert "cannot be written" in " ".join(answer.stderr.split())
+
+
+def test_verify_finds_what_happened_to_the_exports(demo: Demo, tmp_path: Path) -> None:
+    answer = demo.run("verify")
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert "tables are as described" in answer.stderr
+    copy = tmp_path / "home" / "exports"
+    shutil.copytree(demo.home / "exports", copy)
+    assert run_command(copy.parent, "verify").returncode == 0, "a copy is as good"
+    parts = sorted(copy.glob("market_bars/*/*.parquet"))
+    os.truncate(parts[0], 10)
+    parts[1].unlink()
+    (copy / "my notes").touch()
+    answer = run_command(copy.parent, "verify", "--json")
+    assert answer.returncode == 1
+    found = [(one["table"], one["problem"], one["path"]) for one in orjson.loads(answer.stdout)]
+    assert found == [
+        ("market_bars", "changed", str(parts[0].relative_to(copy / "market_bars"))),
+        ("market_bars", "missing", str(parts[1].relative_to(copy / "market_bars"))),
+        ("my notes", "surplus", ""),
+    ]
+    answer = run_command(copy.parent, "verify", "market_bars")
+    assert answer.returncode == 1
+    assert "10 bytes instead of" in answer.stdout
+    assert run_command(copy.parent, "verify", "documents", "weather_daily").returncode == 0
 
 
 def test_sources_tell_status_and_last_success(demo: Demo) -> None:

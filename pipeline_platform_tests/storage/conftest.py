@@ -7,7 +7,20 @@ import pandas as pd
 import pytest
 
 from pipeline_platform.schemas.catalog import RAW_COLUMNS
-from pipeline_platform.schemas.columns import day, integer, not_blank, text, texts
+from pipeline_platform.schemas.columns import (
+    between,
+    day,
+    flag,
+    integer,
+    not_blank,
+    one_of,
+    packed,
+    real,
+    reals,
+    stamp,
+    text,
+    texts,
+)
 from pipeline_platform.schemas.table import Table, schema_of
 from pipeline_platform.storage.lake import Lake
 
@@ -37,6 +50,73 @@ VISITS = Table(
     ),
     key=("event_date", "place"),
     published=True,
+)
+
+EVERY_TYPE = Table(
+    layer="aggregated",
+    name="every_type",
+    description="A column of every type, with values that are easily lost.",
+    schema=schema_of(
+        "aggregated/every_type",
+        {
+            "name": text("Name.", not_blank()),
+            "number": integer("Number.", unit="pieces"),
+            "share": real("Share.", between(-1, 1, "share"), unit="share"),
+            "grade": text("Grade.", one_of(("good", "bad"), "known_grade"), nullable=True),
+            "is_new": flag("New.", nullable=True),
+            "seen_at": stamp("When.", nullable=True),
+            "tags": texts("Tags.", nullable=True),
+            "weights": reals("Weights.", unit="kg", nullable=True),
+            "event_date": day(),
+        },
+        key=("name",),
+    ),
+    key=("name",),
+    published=True,
+)
+EVERY_TYPE_ROWS: list[dict[str, Any]] = [
+    {
+        "name": 'a, "quoted"\nand two lines | 🌧',
+        "number": 2**53 + 1,
+        "share": 0.1 + 0.2,
+        "grade": "good",
+        "is_new": True,
+        "seen_at": datetime(2026, 11, 20, 23, 59, 59, 999_999, UTC),
+        "tags": ["one|two", 'say "so"', "", "null"],
+        "weights": [5e-324, -0.0, 1.7976931348623157e308],
+        "event_date": DAY,
+    },
+    {
+        "name": "b",
+        "number": None,
+        "share": None,
+        "grade": None,
+        "is_new": None,
+        "seen_at": None,
+        "tags": None,
+        "weights": None,
+        "event_date": DAY,
+    },
+    {
+        "name": "c",
+        "number": -(2**63),
+        "share": 1 / 3,
+        "grade": "",
+        "is_new": False,
+        "seen_at": datetime(2026, 11, 21, tzinfo=UTC),
+        "tags": [],
+        "weights": [2.5],
+        "event_date": NEXT,
+    },
+]
+"""In the order of the key; nulls are among them in every column that may have some."""
+
+PACKED = Table(
+    layer="deduplicated",
+    name="packed",
+    description="Bytes.",
+    schema=schema_of("deduplicated/packed", {"content": packed("Bytes."), "event_date": day()}, key=("content",)),
+    key=("content",),
 )
 
 

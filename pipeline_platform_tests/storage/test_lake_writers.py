@@ -5,19 +5,24 @@ import errno
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import pyarrow.dataset as dataset
+import pyarrow.parquet as parquet
 import pytest
 from deltalake.exceptions import DeltaError
 
 from pipeline_platform.storage.exports import export_days
 from pipeline_platform.storage.lake import Lake, Merged
+from pipeline_platform.storage.verification import mismatches
 from pipeline_platform_tests.storage.conftest import DAY, NEXT, RAW, VISITS, raw_frame, record, visits
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -90,14 +95,15 @@ def write_with_little_room(what: str, place: str, folder: Path, told: Connection
     # A write beyond the limit fails like one on a full disk.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # it would be cut off, for every process that comes after
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+    most = 3_000 if what == "export" else 600
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     try:
         if what == "merge":
             lake.merge(RAW, raw_frame(*(record(number, text=f"new {number}", fetched=9) for number in range(500))))
         elif what == "replace":
             lake.replace(VISITS, visits(*((f"place {number}", number, DAY) for number in range(500))), DAY, DAY)
         else:
-            export_days(lake, VISITS, folder, [DAY])
+            export_days(lake, VISITS, folder, [DAY, NEXT])
     except (OSError, DeltaError) as error:
         told.send(str(error))
     else:
@@ -133,10 +139,79 @@ def test_a_full_disk_leaves_the_old_version(lake: Lake, stored: Callable[..., di
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="the system has no limit for the size of files")
 def test_a_full_disk_leaves_the_old_export(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "exports"
-    lake.replace(VISITS, visits(("pier", 3, DAY)), DAY, DAY)
-    export_days(lake, VISITS, folder, [DAY])
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("pier", 3, NEXT)), DAY, NEXT)
+    export_days(lake, VISITS, folder, [DAY, NEXT])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    lake.replace(VISITS, visits(*((f"place {number}", number, DAY) for number in range(500))), DAY, DAY)
+    # The first day still fits.
+    many = visits(("pier", 4, DAY), *((f"place {number}", number, NEXT) for number in range(500)))
+    lake.replace(VISITS, many, DAY, NEXT)
     assert os.strerror(errno.EFBIG) in refused("export", lake, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert export_days(lake, VISITS, folder, [DAY]).changed == 1
+    assert export_days(lake, VISITS, folder, [DAY, NEXT]).changed == 2
+    assert mismatches(folder / VISITS.name, VISITS, "demo") == []
+
+
+def export_without_end(place: str, folder: Path, told: Connection) -> None:
+    lake, turn = Lake(place, mode="demo"), 0
+    while True:
+        lake.replace(VISITS, visits(*((f"place {number}", turn, DAY) for number in range(40 + turn % 2))), DAY, DAY)
+        told.send(turn)
+        export_days(lake, VISITS, folder, [DAY], file_rows=2)
+        turn += 1
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_an_export_that_is_killed_is_mended_by_the_next(turns: int, lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    hears, told = SPAWN.Pipe(duplex=False)
+    writer = SPAWN.Process(target=export_without_end, args=(lake.location, folder, told))
+    writer.start()
+    told.close()
+    while hears.recv() < turns:
+        pass
+    # Some of the twenty files of that turn are written, or none is yet.
+    writer.kill()
+    writer.join(30)
+    target = folder / VISITS.name
+    for path in target.rglob("*.parquet"):
+        assert parquet.read_metadata(path).num_rows in (1, 2), "every file is whole"
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("tower", 4, DAY), ("gate", 5, DAY)), DAY, DAY)
+    draft = target / f"event_date={DAY}" / ".part-7.parquet.1"
+    draft.touch()
+    assert export_days(lake, VISITS, folder, [DAY], file_rows=2).files == 2
+    assert mismatches(target, VISITS, "demo") == []
+    read = dataset.dataset(target, partitioning="hive", exclude_invalid_files=True).to_table()
+    assert read["place"].to_pylist() == ["gate", "pier", "tower"]
+    lake.replace(VISITS, VISITS.empty(), DAY, DAY)
+    draft.touch()
+    export_days(lake, VISITS, folder, [DAY])
+    assert [path.name for path in target.iterdir()] == ["datapackage.json"]
+
+
+def export_beside_another(place: str, folder: Path, barrier: Barrier, day: date) -> None:
+    lake = Lake(place, mode="demo")
+    for _ in range(ROUNDS):
+        barrier.wait(60)
+        export_days(lake, VISITS, folder, [day])
+        barrier.wait(60)
+
+
+def test_exports_of_two_days_at_once_are_both_described(lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("pier", 4, NEXT)), DAY, NEXT)
+    barrier = SPAWN.Barrier(3)
+    writers = [
+        SPAWN.Process(target=export_beside_another, args=(lake.location, folder, barrier, day)) for day in (DAY, NEXT)
+    ]
+    for writer in writers:
+        writer.start()
+    for turn in range(ROUNDS):
+        barrier.wait(60)
+        barrier.wait(60)
+        assert mismatches(folder / VISITS.name, VISITS, "demo") == []
+        assert len(list(folder.rglob("*.parquet"))) == 2
+        if turn < ROUNDS - 1:
+            shutil.rmtree(folder)
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0]
