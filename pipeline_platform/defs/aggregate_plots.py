@@ -24,6 +24,7 @@ from pipeline_platform.defs.joined_plots import (
 from pipeline_platform.defs.plotted import DAYS_BEFORE, AggregatePlot
 from pipeline_platform.defs.text_plots import entity_daily, keyword_daily, sentiment_hourly, subject_daily, topic_daily
 from pipeline_platform.defs.trend_plots import forecasts, trend_signals, volume_trends
+from pipeline_platform.quality.outages import COLUMNS, HISTORY_DAYS
 
 CLOSES_BEFORE = 59
 
@@ -47,7 +48,9 @@ PLOTS: Mapping[str, AggregatePlot] = {
     ),
     "aggregated/keyword_daily": AggregatePlot(keyword_daily, ("keyword", "tf_idf", "is_new")),
     "aggregated/source_daily": AggregatePlot(
-        source_daily, ("source", "raw_records", "cleaned_rows", "quarantined_rows"), days_before=DAYS_BEFORE
+        source_daily,
+        ("source", "cleaned_rows", "quarantined_rows"),
+        frames={"profiles": Input("quality/profiles", DAYS_BEFORE + HISTORY_DAYS, COLUMNS)},
     ),
     "aggregated/market_daily": AggregatePlot(
         market_daily,

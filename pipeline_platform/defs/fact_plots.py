@@ -1,12 +1,14 @@
 """Plots of the aggregates of markets, weather, developers and sources."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
 
 from pipeline_platform.defs.plots import MOST_BARS, bar_plot, heat_plot, line_plot, together
-from pipeline_platform.defs.plotted import Plot, cells, greatest, on, only, span, totals, values
+from pipeline_platform.defs.plotted import Plot, cells, greatest, on, only, percent, span, totals, values
+from pipeline_platform.quality.outages import FEWEST, TOLD, missing_by_table, shortfalls
+from pipeline_platform.schemas.catalog import tables
 
 
 def market_daily(rows: pd.DataFrame, day: date) -> Plot:
@@ -81,25 +83,44 @@ def developer_activity_daily(rows: pd.DataFrame, day: date) -> Plot:
     )
 
 
-def source_daily(rows: pd.DataFrame, day: date) -> Plot:
-    """What every source brought on the days, and what became of it on the last."""
-    received = rows.groupby([rows["source"].astype(object), rows["event_date"]])["raw_records"].sum(min_count=1)
+def source_daily(rows: pd.DataFrame, day: date, profiles: pd.DataFrame) -> Plot:
+    """How much of the usual every source brought, what the tables lacked on the same days, what became of the last."""
     names = sorted(rows["source"].dropna().unique())
     today = on(rows, day)
     parts = {
         name: {source: value for source in names for value in [_sum(today, source, column)] if value is not None}
         for name, column in (("cleaned", "cleaned_rows"), ("in quarantine", "quarantined_rows"))
     }
+    found = shortfalls(profiles, tables(), span(day), datetime.now(UTC))
+    is_raw = found["table"].str.startswith("raw/").to_numpy(dtype=bool)
+    raw = found[is_raw].groupby(["source", "event_date"])[["rows", "usual"]].sum(min_count=1)
+    raw = (raw["rows"] / raw["usual"].where(raw["usual"] >= FEWEST)).rename("share").reset_index()
+    # Tables of one source lack what it lacks, and that less is rejected is no loss.
+    is_joined = ~found["table"].str.startswith(("raw/", "cleaned/", "quarantine/")).to_numpy(dtype=bool)
+    joined = missing_by_table(found[is_joined])
+    lacking = [path for path in tables() if path in set(joined["table"])]
     return together(
         [
             heat_plot(
-                cells(received.reset_index(), "source", "raw_records", names),
+                cells(raw, "source", "share", names),
                 span(day),
-                title="Records received, by the day they happened",
-                palette="Blues",
+                title="Records received, in % of what is usual for the day",
+                palette="Reds_r",
+                limits=(0, 1),
+                told=lambda share: percent(share) if share < 1 - TOLD else "",
                 most=len(names),
             ),
-            bar_plot(parts, title="What became of those of the last day", unit="rows", stacked=True, most=len(names)),
+            heat_plot(
+                cells(joined, "table", "missing", lacking),
+                span(day),
+                title="Rows that tables lack, in % of the usual ones",
+                palette="Reds",
+                limits=(0, 0.6),
+                told=lambda share: percent(share) if share > TOLD else "",
+            ),
+            bar_plot(
+                parts, title="What became of the records of the last day", unit="rows", stacked=True, most=len(names)
+            ),
         ]
     )
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 100
 INK = "#6b7280"
-SHADES = 48
+SHADES = 64
 """Colours of a picture: with a palette it takes a third of the bytes, and looks the same."""
 NOTHING = "nothing to show"
 
