@@ -48,7 +48,7 @@ def weather_daily(rows: pd.DataFrame, day: date) -> Plot:
                 title="Mean temperature, °C",
                 palette="coolwarm",
                 limits=(-10, 35),
-                told=lambda value: f"{value:.0f}",
+                told=lambda value: f"{value:z.0f}",
             ),
             heat_plot(
                 cells(best, "place", "rain_mm", sorted(shown)),
