@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES, Aggregate, Input
 from pipeline_platform.aggregate.sources import fetch_log
+from pipeline_platform.defs.aggregate_plots import PLOTS
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.partitions import asked_days, look_back, window_of
 from pipeline_platform.defs.resources import StoresResource
@@ -68,11 +69,13 @@ def aggregate_asset(aggregate: Aggregate) -> dg.AssetsDefinition:
     )
     @observed
     def aggregated(context: dg.AssetExecutionContext, stores: StoresResource) -> dg.Output:
-        parts = [_computed(stores.open, aggregate, days, options) for days in aggregate.turns(asked_days(context))]
+        days = asked_days(context)
+        parts = [_computed(stores.open, aggregate, some, options) for some in aggregate.turns(days)]
         notes = {label: note for part in parts for label, note in part.attrs.pop("notes", {}).items()}
         result = pd.concat(parts, ignore_index=True)[table.columns]
         shown = result.sort_values(aggregate.shown, ascending=False, kind="stable") if aggregate.shown else result
-        return dg.Output(result, metadata=handover(context, shown, **notes))
+        plot = PLOTS[table.path].of(table.path, result, days, lambda one: _read(stores.open, one, days[-1:]))
+        return dg.Output(result, metadata=handover(context, shown, plot=plot, **notes))
 
     return aggregated
 

@@ -4,9 +4,11 @@ Samples are read from the lake when a report is written and hold ids and reasons
 outlives the records, and what was erased there must not stand here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import orjson
 import pandas as pd
 
 from pipeline_platform.operate.overview import source_overview
+from pipeline_platform.quality import outages
 from pipeline_platform.quality.facts import Checked, DayFacts, Failure, Rejected
 from pipeline_platform.quality.verdict import verdicts
 from pipeline_platform.schemas.aggregated.sources import SOURCE_DAILY
 from pipeline_platform.schemas.catalog import tables
-from pipeline_platform.schemas.quality import ANOMALIES, SCORES
+from pipeline_platform.schemas.quality import ANOMALIES, PROFILES, SCORES
 from pipeline_platform.settings import Settings
+from pipeline_platform.sources.registry import SOURCES
 from pipeline_platform.storage.files import replace_whole
 from pipeline_platform.storage.stores import Stores
 
@@ -50,6 +54,21 @@ class Written:
     verdict: str
 
 
+@dataclass(frozen=True)
+class _Lineage:
+    """What is made from what, and the rows that the tables hold of each source.
+
+    Attributes:
+        found: shortfalls of the days of the reports and of those shown before them.
+        below: gives the tables that are made from a table, upstream first; exports hold the same and are left out.
+        made_from: tables by the source that they are made from, upstream first.
+    """
+
+    found: pd.DataFrame
+    below: Callable[[str], list[str]]
+    made_from: dict[str, list[str]]
+
+
 def facts_of_days(
     stores: Stores, days: Sequence[date], checks: Sequence[Checked], downstream: Callable[[str], list[str]]
 ) -> Iterator[DayFacts]:
@@ -62,8 +81,9 @@ def facts_of_days(
         downstream: the paths of the assets that are made from an asset.
     """
     sources = [{name: row[name] for name in SOURCE_COLUMNS} for row in source_overview(stores)]
+    lineage = _lineage(stores, days, downstream)
     for day in days:
-        yield _facts(stores, day, [check.about(day) for check in checks], sources, downstream)
+        yield _facts(stores, day, [check.about(day) for check in checks], sources, downstream, lineage)
 
 
 def _facts(
@@ -72,15 +92,17 @@ def _facts(
     of_day: Sequence[Checked],
     sources: Sequence[dict[str, Any]],
     downstream: Callable[[str], list[str]],
+    lineage: _Lineage,
 ) -> DayFacts:
     streams = _records(stores.lake.read(SOURCE_DAILY, day, day))
     unusual = stores.lake.read(ANOMALIES, day, day)
+    failures = [_failure(stores, check, day, downstream) for check in of_day if check.is_bad]
     return DayFacts(
         day=day,
         made_at=datetime.now(UTC),
         mode=stores.settings.mode,
         checks=of_day,
-        failures=[_failure(stores, check, day, downstream) for check in of_day if check.is_bad],
+        failures=failures,
         anomalies=_records(unusual.sort_values(["score", "table", "column"], ascending=[False, True, True])),
         scores=_scores(stores, day),
         quarantine=_quarantine(stores, day),
@@ -96,7 +118,54 @@ def _facts(
             for row in streams
             if row["failed_fetches"]
         ],
+        effects=outages.effects(
+            day,
+            lineage.found,
+            _signs(stores, day, streams),
+            lineage.made_from,
+            lineage.below,
+            [path for failure in failures for path in failure.blocked],
+        ),
     )
+
+
+def _lineage(stores: Stores, days: Sequence[date], downstream: Callable[[str], list[str]]) -> _Lineage:
+    first = days[0] - timedelta(days=outages.SHOWN_DAYS - 1)
+    held = stores.lake.read(PROFILES, first - timedelta(days=outages.HISTORY_DAYS), days[-1], list(outages.COLUMNS))
+    span = [first + timedelta(days=ahead) for ahead in range((days[-1] - first).days + 1)]
+    place = {path: at for at, path in enumerate(tables())}
+
+    @cache
+    def below(path: str) -> list[str]:
+        return sorted((one for one in _made(downstream(path)) if one in place), key=place.__getitem__)
+
+    made_from = {}
+    for source in SOURCES:
+        raw = [f"raw/{stream.name}" for stream in source.streams]
+        made_from[source.name] = sorted({one for path in raw for one in (path, *below(path))}, key=place.__getitem__)
+    return _Lineage(outages.shortfalls(held, tables(), span, datetime.now(UTC)), below, made_from)
+
+
+def _signs(stores: Stores, day: date, streams: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """What says that a source was down: fetches that failed on the day, and what of the day is owed."""
+    signs: dict[str, list[str]] = {}
+    failed: Counter[str] = Counter()
+    fetches: Counter[str] = Counter()
+    for row in streams:
+        failed[row["source"]] += row["failed_fetches"]
+        fetches[row["source"]] += row["fetches"]
+    for source in +failed:
+        signs.setdefault(source, []).append(f"{failed[source]} of {fetches[source]} fetches failed")
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    end = start + timedelta(days=1)
+    owed = Counter(
+        letter.source
+        for letter in stores.warehouse.dead_letters()
+        if letter.window.start < end and letter.window.end > start
+    )
+    for source, letters in sorted(owed.items()):
+        signs.setdefault(source, []).append(f"{letters} dead letters owe records of the day")
+    return signs
 
 
 def write_report(settings: Settings, facts: DayFacts) -> Written:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from pipeline_platform.quality.outages import Effect
+
 SHOWN_HISTORY = 14
 VERDICTS = {
     "good": "in order",
@@ -108,6 +110,7 @@ class DayFacts:
         sources: rows of the overview of sources, as they are now.
         streams: rows of `aggregated/source_daily`.
         outages: streams of which a fetch failed on the day, with the error and what is made from them.
+        effects: what the tables of the day lack of every source that was down, the widest first.
     """
 
     day: date
@@ -121,6 +124,7 @@ class DayFacts:
     sources: Sequence[dict[str, Any]]
     streams: Sequence[dict[str, Any]]
     outages: Sequence[dict[str, Any]] = field(default_factory=list)
+    effects: Sequence[Effect] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -129,7 +133,7 @@ class DayFacts:
             row["severity"] == "error" for row in self.anomalies
         ):
             return "broken"
-        doubtful = self.failures or self.anomalies or self.outages or self.below_threshold
+        doubtful = self.failures or self.anomalies or self.outages or self.effects or self.below_threshold
         return "look" if doubtful else "good" if self.scores else "empty"
 
     @property
@@ -145,6 +149,7 @@ class DayFacts:
             *(f"{one.check.table} {one.check.name}: {one.check.history[0].words}" for one in failed),
             *(f"{row['table']} {row['column']} {row['kind']}: {row['explanation']}" for row in self.anomalies),
             *(f"{row['stream']}: a fetch failed: {row['error']}" for row in self.outages),
+            *(one.in_words for one in self.effects),
             *(f"{row['table']} scores {row['explanation']}" for row in self.below_threshold),
         ]
 
@@ -181,6 +186,7 @@ class DayFacts:
                 for one in self.failures
             ],
             "outages": self.outages,
+            "effects": [{**vars(one), "tables": [vars(table) for table in one.tables]} for one in self.effects],
             "anomalies": self.anomalies,
             "scores": self.scores,
             "quarantine": [vars(one) for one in self.quarantine],

@@ -37,6 +37,9 @@ svg.spark { width: 84px; height: 20px; } svg.spark polyline { fill: none; stroke
 svg .axis { stroke: var(--line); } svg .bar { fill: var(--bar); } svg .odd { fill: var(--bad); }
 svg .usual { stroke: var(--usual); stroke-width: 2; } svg .tick { fill: var(--soft); font-size: 11px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: .3rem 0; } dd { margin: 0; }
+table.matrix { width: auto; } table.matrix td { padding: .2rem .6rem; }
+.lack1 { background: #d6454026; }
+.lack2 { background: #d6454055; } .lack3 { background: #d6454099; }
 @media (max-width: 640px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 """
 
@@ -59,7 +62,8 @@ PAGE = (
 <p class="soft">UTC day by event time. Written {{ facts.made_at | moment }} UTC
 {% if facts.mode == "demo" %}from <b>demo data</b> of the built-in sandbox{% else %}from live data{% endif %}.
 Write it anew: <code>pipeline-platform quality --day {{ facts.day }}</code></p>
-<nav><a href="#attention">Attention</a><a href="#unusual">Unusual</a><a href="#scores">Scores</a>
+<nav><a href="#attention">Attention</a><a href="#outages">Outages</a>
+<a href="#unusual">Unusual</a><a href="#scores">Scores</a>
 <a href="#quarantine">Quarantine</a><a href="#sources">Sources</a><a href="#checks">Checks</a>
 <a href="#reading">How to read this</a></nav>
 <div class="tiles">
@@ -109,6 +113,42 @@ They keep what they held before.</summary>
 <p>{{ row.explanation }}. What costs most: {{ row.weakest }}.</p>
 </div>
 {% endfor %}
+
+<h2 id="outages">What an outage took away</h2>
+{% if not facts.effects %}
+<p>No source was down, and none brought less than half of what is usual.</p>
+{% else %}
+<p class="soft">A row per table that is made from a source that was down; the figure is the share of its usual rows that
+did not come from there. In italics: the table does not say where its rows are from, and its inputs lack as much.</p>
+<div class="wide"><table class="matrix">
+<tr><th></th>{% for one in facts.effects %}<th class="n">{{ one.source }}</th>{% endfor %}</tr>
+<tr><td class="soft">records received</td>{% for one in facts.effects %}<td class="n">{{ "{:,}".format(one.received) }}
+{% if one.usual is not none %}<small class="soft">of {{ "{:,.0f}".format(one.usual) }}</small>{% endif %}</td>
+{% endfor %}</tr>
+<tr><td class="soft">how one knows</td>{% for one in facts.effects %}<td class="n"><small>
+{% for sign in one.signs %}{{ sign }}{% if not loop.last %}<br>{% endif %}{% endfor %}</small></td>{% endfor %}</tr>
+{% for path, cells in affected(facts.effects) %}
+<tr><td>{{ path }}</td>{% for cell in cells %}
+{% if cell is none %}<td class="n soft">·</td>
+{% else %}<td class="n lack{{ level(cell.missing) }}">{% if cell.missing is none %}<span class="soft">?</span>
+{% elif cell.measured %}{{ "%.0f" | format(cell.missing * 100) }} %
+{% else %}<i>{{ "%.0f" | format(cell.missing * 100) }} %</i>{% endif %}
+{% if cell.held_back %} <span class="mark broken">held back</span>{% endif %}</td>{% endif %}
+{% endfor %}</tr>
+{% endfor %}
+</table></div>
+<p class="soft">Records of these sources in per cent of the usual, day by day; ? where too little is known. A day that
+is not over is held against its part of the day.</p>
+<div class="wide"><table class="matrix">
+<tr><th>source</th>{% for past, _ in facts.effects[0].history %}<th class="n">{{ "{:%m-%d}".format(past) }}</th>
+{% endfor %}</tr>
+{% for one in facts.effects %}
+<tr><td>{{ one.source }}</td>{% for _, share in one.history %}
+<td class="n lack{{ level(none if share is none else 1 - share) }}">
+{{ "?" if share is none else "%.0f" | format(share * 100) }}</td>{% endfor %}</tr>
+{% endfor %}
+</table></div>
+{% endif %}
 
 <h2 id="unusual">What is unusual</h2>
 {% if not facts.anomalies %}

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline_platform.quality.charts import evidence, png, sparkline, svg
 from pipeline_platform.quality.facts import Checked, DayFacts, Evaluation, Failure, Rejected
+from pipeline_platform.quality.outages import Affected, Effect
 from pipeline_platform.quality.report import page
 
 DAY = date(2026, 11, 20)
@@ -65,8 +66,25 @@ def score(value: float | None = 0.5, **more: Any) -> dict[str, Any]:
     }
 
 
+def effect(**more: Any) -> Effect:
+    given: dict[str, Any] = {
+        "source": "rss",
+        "signs": ["1 of 2 fetches failed"],
+        "received": 0,
+        "usual": 100.0,
+        "history": [(DAY - timedelta(days=1), 1.0), (DAY, 0.0)],
+        "tables": [
+            Affected("cleaned/rss_articles", 1.0, measured=True, held_back=False),
+            Affected("enriched/documents", 0.25, measured=True, held_back=False),
+            Affected("aggregated/entity_daily", 0.25, measured=False, held_back=True),
+            Affected("aggregated/forecasts", None, measured=False, held_back=False),
+        ],
+    }
+    return Effect(**{**given, **more})
+
+
 def facts(**more: Any) -> DayFacts:
-    lists = ("checks", "failures", "anomalies", "scores", "quarantine", "sources", "streams", "outages")
+    lists = ("checks", "failures", "anomalies", "scores", "quarantine", "sources", "streams", "outages", "effects")
     given = {name: more.get(name, []) for name in lists}
     return DayFacts(day=DAY, made_at=datetime(2026, 11, 21, tzinfo=UTC), mode="demo", **given)
 
@@ -90,6 +108,7 @@ def hostile() -> DayFacts:
         quarantine=[Rejected("documents", HOSTILE, 1, [HOSTILE], [{"record_id": HOSTILE, "reason": HOSTILE}])],
         sources=[source],
         outages=[{"source": "rss", "stream": "rss_articles", "error": HOSTILE, "affected": ["cleaned/rss_articles"]}],
+        effects=[effect(signs=[HOSTILE])],
     )
 
 
@@ -145,11 +164,30 @@ def test_a_failure_shows_its_samples_and_what_it_held_back() -> None:
         ({"failures": [Failure(check("failed"), [], [])]}, "broken"),
         ({"failures": [Failure(check("failed", blocking=False), [], [])]}, "look"),
         ({"outages": [{"stream": "x", "error": "503", "affected": []}]}, "look"),
+        ({"effects": [effect()]}, "look"),
     ],
 )
 def test_the_verdict_follows_from_the_facts(more: dict[str, Any], verdict: str) -> None:
     assert facts(**more).verdict == verdict
     assert len(facts(**more).alarms) == (verdict in ("look", "broken"))
+
+
+def test_an_outage_is_a_matrix_of_sources_and_tables() -> None:
+    other = effect(source="reddit", usual=None, history=[(DAY - timedelta(days=1), None), (DAY, None)], tables=[])
+    written = " ".join(page(facts(effects=[effect(), other])).split())
+    assert re.search(
+        r'<td>enriched/documents</td> ?<td class="n lack2"> ?25 % ?</td> ?<td class="n soft">·</td>', written
+    )
+    assert '<i>25 %</i> <span class="mark broken">held back</span>' in written
+    assert '<span class="soft">?</span>' in written
+    assert written.index("cleaned/rss_articles</td>") < written.index("aggregated/forecasts</td>")
+    told = orjson.loads(orjson.dumps(facts(effects=[effect()]).as_json(), default=str))
+    assert told["effects"][0]["tables"][1] == {
+        "table": "enriched/documents",
+        "missing": 0.25,
+        "measured": True,
+        "held_back": False,
+    }
 
 
 def test_the_json_is_json() -> None:
