@@ -10,7 +10,6 @@ through the components that read the texts and the aggregates. The control is th
 (c) A day beside the plain way to it: a loop over pairs, windows and lags that calls scipy.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -64,7 +63,7 @@ class Tally:
     found: int = 0
     right: int = 0
     with_lag: int = 0
-    wrong: Counter[Pair] = field(default_factory=Counter)
+    wrong: list[Pair] = field(default_factory=list)
 
     def add(self, rows: pd.DataFrame, tied: dict[Pair, int], explained: frozenset[Pair] = frozenset()) -> None:
         """Hold rows of a day against the planted pairs; those that are `explained` are neither right nor wrong."""
@@ -79,16 +78,15 @@ class Tally:
         self.found += len(found)
         self.right += len(found & tied.keys())
         self.with_lag += sum(lags[pair] == tied[pair] for pair in found & tied.keys())
-        self.wrong.update(found - tied.keys())
+        self.wrong += sorted(found - tied.keys())
 
     def figures(self, of: str) -> list[Figure]:
-        """Recall and precision."""
-        recall, precision = self.right / max(self.planted, 1), self.right / max(self.found, 1)
+        """Recall, and precision if anything was found."""
         lag = f", {self.with_lag / self.right:.0%} strongest at their lag" if self.right else ""
-        return [
-            Figure(f"{of}: recall of {self.planted} pairs{lag}", recall, ""),
-            Figure(f"{of}: precision of {self.found} pairs", precision, ""),
-        ]
+        figures = [Figure(f"{of}: recall of {self.planted} pairs{lag}", self.right / max(self.planted, 1), "")]
+        if self.found:
+            figures.append(Figure(f"{of}: precision of {self.found} pairs", self.right / self.found, ""))
+        return figures
 
     def quiet(self, of: str) -> Figure:
         """Share of the days without a tie that have a false alarm."""
@@ -208,7 +206,8 @@ def worlds(seeds: tuple[int, ...]) -> list[Figure]:
             rows = correlations([last], made.subjects, made.market, made.weather, made.wide)
             tally.add(rows, made.tied, _explained(made.tied))
     alarms = Figure(f"sandbox, calm: days of {quiet.days} with a false alarm", quiet.alarmed / quiet.days, "")
-    return [*planted.figures(f"sandbox, {SPAN_DAYS + 1} days"), alarms]
+    wrong = "".join(f", wrong: {' '.join(pair)}" for pair in planted.wrong)
+    return [*planted.figures(f"sandbox, {SPAN_DAYS + 1} days{wrong}"), alarms]
 
 
 def plainly(given: History) -> dict[tuple[object, ...], float]:
