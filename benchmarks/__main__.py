@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import (
     anomalies,
+    correlations,
     definitions_load,
     enrichment,
     exports,
@@ -51,6 +52,7 @@ BENCHMARKS = {
     "validation": Benchmark(validation.run, validation.SCALE, "rows", 5),
     "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),
     "anomalies": Benchmark(anomalies.run, anomalies.SCALE, "tables", 1),
+    "correlations": Benchmark(correlations.run, correlations.SCALE, "histories of each sort", 3),
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "exports": Benchmark(exports.run, exports.SCALE, "documents a day", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),

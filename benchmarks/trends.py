@@ -5,7 +5,7 @@ The control is the same world with nothing planted: whatever is found there is a
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -31,14 +31,14 @@ TOPICS = {"weather": {"weather"}}
 """Topic of a theme -> what the platform calls it; of news it knows only kinds, none of which bursts for sure."""
 
 
-def documents_of(world: World, first: date, last: date) -> pd.DataFrame:
-    """Rows of `enriched/documents` for what `world` says from `first` to `last`, as far as trends read them."""
+def documents_of(world: World, first: date, last: date, components: Collection[str] = COMPONENTS) -> pd.DataFrame:
+    """Rows of `enriched/documents` for what `world` says from `first` to `last`, as far as `components` tell them."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     posts = [post for day in days for source in CHANNELS_AT_LEAST for post in world.posts(source, day)]
     frame = ENRICHED_DOCUMENTS.frame([_document(post) for post in posts if post.flaw is None])
-    components = [one for one in configured(Settings(_env_file=None)) if one.name in COMPONENTS]
-    found = enrich(frame[["title", "text"]], components)
-    return frame.assign(**{name: found[name] for one in components for name in one.outputs})
+    asked = [one for one in configured(Settings(_env_file=None)) if one.name in components]
+    found = enrich(frame[["title", "text"]], asked)
+    return frame.assign(**{name: found[name] for one in asked for name in one.outputs})
 
 
 def _document(post: Post) -> dict[str, object]:

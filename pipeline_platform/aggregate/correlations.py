@@ -15,13 +15,23 @@ LAGS = range(-3, 4)
 N_NEEDED = 20
 """With fewer days there is no coefficient."""
 
+NAMED_NEEDED = 10
+"""Common days on which a subject must have been named for the count of its documents to have a coefficient: a series of
+zeros with a few others tells nothing, and a test of it costs the others some of their power."""
+
 SIGNIFICANT = 0.05
-"""False discovery rate of the pairs, windows and lags of a day together."""
+"""False discovery rate of the pairs of a day."""
 
 SPAN_DAYS = max(WINDOWS) + max(LAGS) - 1
 """Days before a day that its correlations are made of."""
 
 PAIR = ["kind", "subject", "source", "first", "second"]
+
+FOUND = ["spearman", "pearson", "effective_n", "p_value"]
+"""What is null where there is no coefficient."""
+
+COUNT = "canonical_documents"
+"""A measure that is 0 on a day on which documents were read and none was about the subject. A mean is unknown then."""
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
@@ -86,7 +96,7 @@ def _pairs(subjects: pd.DataFrame, market: pd.DataFrame, weather: pd.DataFrame, 
     prices = prices.drop_duplicates(["event_date", "source", "asset"])
     parts = []
     for kind, rows, key, firsts, seconds in (
-        ("asset", prices, "asset", ("canonical_documents", "mean_sentiment"), ("daily_return",)),
+        ("asset", prices, "asset", (COUNT, "mean_sentiment"), ("daily_return",)),
         ("place", weather, "place", ("mean_sentiment",), ("rain_mm", "temperature_mean_c")),
     ):
         told = subjects[(subjects["kind"] == kind).to_numpy(dtype=bool)]
@@ -101,7 +111,7 @@ def _pairs(subjects: pd.DataFrame, market: pd.DataFrame, weather: pd.DataFrame, 
     every = wide.assign(subject=EVERY, source=EVERY)
     parts += [
         _long(every, "overall", "mean_sentiment", second)
-        for second in ("crypto_mean_return", "mean_temperature_c", "temperature_anomaly_c")
+        for second in ("crypto_mean_return", "mean_rain_mm", "mean_temperature_c", "temperature_anomaly_c")
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -112,9 +122,13 @@ def _long(rows: pd.DataFrame, kind: str, first: str, second: str) -> pd.DataFram
     return named.assign(kind=kind, first=first, second=second, x=x, y=y)
 
 
-def _of_day(day: date, pairs: pd.DataFrame) -> pd.DataFrame:
-    from scipy.stats import false_discovery_control
+def _read(subjects: pd.DataFrame, wide: pd.DataFrame) -> set[date]:
+    """The days on which documents were read, be they about a subject or not."""
+    told = wide["documents"].fillna(0).to_numpy(dtype="int64") > 0
+    return {*subjects["event_date"], *wide["event_date"][told]}
 
+
+def _of_day(day: date, pairs: pd.DataFrame, read: set[date]) -> pd.DataFrame:
     days = [day - timedelta(days=back) for back in range(SPAN_DAYS, -1, -1)]
     pairs = pairs.sort_values([*PAIR, "event_date"], kind="stable")
     names = pairs[PAIR].drop_duplicates().reset_index(drop=True)
@@ -122,18 +136,49 @@ def _of_day(day: date, pairs: pd.DataFrame) -> pd.DataFrame:
     place = pd.Index(days).get_indexer(pd.Index(pairs["event_date"])), pairs.groupby(PAIR).ngroup().to_numpy()
     first, second = np.full((2, len(days), len(names)), np.nan)
     first[place], second[place] = pairs["x"], pairs["y"]
+    counted = (names["first"] == COUNT).to_numpy(dtype=bool)
+    silent = np.array([one in read for one in days])[:, None] & counted & np.isnan(first)
+    first[silent] = 0
     parts = []
     for window in WINDOWS:
         for lag in LAGS:
             starts = [len(days) - window - max(lag, 0), len(days) - window - max(-lag, 0)]
-            made = correlate(first[starts[0] : starts[0] + window], second[starts[1] : starts[1] + window])
+            x, y = first[starts[0] : starts[0] + window], second[starts[1] : starts[1] + window]
+            made = correlate(x, y)
+            named = ((x > 0) & ~np.isnan(y)).sum(axis=0)
+            made.loc[counted & (named < NAMED_NEEDED), FOUND] = np.nan
             parts.append(names.join(made).assign(window_days=window, lag_days=lag))
     rows = pd.concat(parts, ignore_index=True)
-    rows = rows[rows["n"] > 0].assign(event_date=day, p_corrected=np.nan)
-    tested = rows["p_value"].notna()
-    if tested.any():
-        rows.loc[tested, "p_corrected"] = false_discovery_control(rows.loc[tested, "p_value"])
-    return rows.assign(is_significant=rows["p_corrected"] <= SIGNIFICANT)
+    rows = rows[rows["n"] > 0]
+    p_corrected = corrected(rows["p_value"], rows.groupby(PAIR).ngroup())
+    return rows.assign(event_date=day, p_corrected=p_corrected, is_significant=p_corrected <= SIGNIFICANT)
+
+
+def corrected(p: pd.Series, pair: pd.Series) -> pd.Series:
+    """P-values corrected in two steps, so that of the pairs with a significant row `SIGNIFICANT` at most are chance.
+
+    Benjamini & Bogomolov (2014), J. R. Stat. Soc. B 76, 297-318: pairs are selected by Benjamini and Hochberg, each by
+    what Simes makes of its tests; the tests of a selected pair are corrected among themselves, and by how few of the
+    pairs were selected. The smallest of every selected pair is significant.
+
+    Args:
+        p: the p-value of every test; null where nothing was tested.
+        pair: number of the pair that it is of.
+    """
+    from scipy.stats import false_discovery_control
+
+    tested = p.dropna().sort_values(ascending=False)
+    if tested.empty:
+        return p
+    # Benjamini and Hochberg in every pair at once.
+    tests = tested.groupby(pair)
+    count = tests.transform("size")
+    inside = (tested * count / (count - tests.cumcount())).groupby(pair).cummin()
+    simes = inside.groupby(pair).min()
+    selected = pd.Series(false_discovery_control(simes), index=simes.index)
+    share = max((selected <= SIGNIFICANT).sum(), 1) / len(simes)
+    joint = pd.concat([inside / share, pair[tested.index].map(selected)], axis=1).max(axis=1)
+    return joint.clip(upper=1).reindex(p.index)
 
 
 def correlations(
@@ -161,5 +206,5 @@ def correlations(
         given = [one[one["event_date"].isin(span).to_numpy(dtype=bool)] for one in (subjects, market, weather, wide)]
         pairs = _pairs(*given)
         if len(pairs):
-            parts.append(_of_day(day, pairs))
+            parts.append(_of_day(day, pairs, _read(given[0], given[3])))
     return shaped(CORRELATIONS, pd.concat(parts, ignore_index=True)) if parts else CORRELATIONS.empty()

@@ -30,16 +30,19 @@ def _crypto(market: pd.DataFrame) -> pd.DataFrame:
 
 
 def _weather(weather: pd.DataFrame) -> pd.DataFrame:
-    rows = weather.assign(mean=weather["temperature_mean_c"].astype("float64"))
+    rows = weather.assign(
+        mean=weather["temperature_mean_c"].astype("float64"), rain=weather["rain_mm"].astype("float64")
+    )
     rows = rows.sort_values([*PLACE, "event_date"], kind="stable")
     rows = rows.assign(anomaly=rows["mean"].to_numpy() - normal(rows, "mean"))
     # A place that several sources watch counts once.
-    days = rows.groupby(["event_date", "place"])[["mean", "anomaly"]].mean().groupby("event_date")
+    days = rows.groupby(["event_date", "place"])[["mean", "anomaly", "rain"]].mean().groupby("event_date")
     return pd.DataFrame(
         {
             "places": days.size(),
             "mean_temperature_c": days["mean"].mean(),
             "temperature_anomaly_c": days["anomaly"].mean(),
+            "mean_rain_mm": days["rain"].mean(),
         }
     )
 

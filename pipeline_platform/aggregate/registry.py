@@ -223,7 +223,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "developer": Input("aggregated/developer_activity_daily"),
         },
         cross_domain_daily,
-        version="2",
+        version="3",
     ),
     Aggregate(
         "aggregated/source_agreement",
@@ -286,5 +286,6 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "wide": Input("aggregated/cross_domain_daily", days_before=SPAN_DAYS),
         },
         correlations,
+        version="2",
     ),
 )

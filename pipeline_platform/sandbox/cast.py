@@ -47,6 +47,16 @@ SYMBOLS = {
     "dogecoin": "doge",
 }
 
+COIN_NAMES = {
+    "bitcoin": "Bitcoin",
+    "ethereum": "Ethereum",
+    "solana": "Solana",
+    "ripple": "XRP",
+    "cardano": "Cardano",
+    "dogecoin": "Dogecoin",
+}
+"""CoinGecko id of a coin -> its name as people write it."""
+
 _NAMES = {
     "reddit": ("coinharbour", "marketporch", "shipitfriday", "weatherwindow"),
     "rss": ("meridian-news", "ledger-daily", "skywatch", "stackletter", "coin-courier"),

@@ -5,10 +5,14 @@ Every weather upstream shows it, each in its own units and with its own small er
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from pipeline_platform.sandbox.cast import Place
-from pipeline_platform.sandbox.world import World
+
+if TYPE_CHECKING:
+    # The world itself looks at its rain.
+    from pipeline_platform.sandbox.world import World
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Sky:
         return self.celsius < 0.5
 
 
-def sky(world: World, place: Place, at: datetime) -> Sky:
+def sky(world: "World", place: Place, at: datetime) -> Sky:
     """The weather of `place` at `at`; continuous in time, and the forecast of it always comes true."""
     days = at.timestamp() / 86400
     rng = world.rng("weather", place.lat, place.lon)
@@ -51,7 +55,14 @@ def sky(world: World, place: Place, at: datetime) -> Sky:
     )
 
 
-def place_at(world: World, lat: float, lon: float) -> Place:
+def rain(world: "World", place: Place, day: date) -> float:
+    """The rain of `place` on `day` in mm: what its 24 hours show, added up."""
+    midnight = datetime.combine(day, time(), UTC)
+    hours = (sky(world, place, midnight + timedelta(hours=hour)) for hour in range(24))
+    return sum(one.fall for one in hours if not one.snows)
+
+
+def place_at(world: "World", lat: float, lon: float) -> Place:
     """The place of the world at these coordinates; elsewhere one without name and country."""
     for place in world.places:
         if (place.lat, place.lon) == (lat, lon):

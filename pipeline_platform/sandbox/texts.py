@@ -112,6 +112,23 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_CITIES = re.compile("|".join(map(re.escape, phrases_english.SHARED["city"])))
+_COINS = re.compile("|".join(map(re.escape, phrases_english.COINS["coin"])), re.IGNORECASE)
+
+
+def set_in(written: Written, city: str) -> Written:
+    """The same in `city`: every other city becomes it, and a text without one begins with it."""
+    text, times = _CITIES.subn(city, written.text)
+    title = written.title and _CITIES.sub(city, written.title)
+    return replace(written, title=title, text=text if times else f"{city}: {text}")
+
+
+def about(written: Written, coin: str) -> Written:
+    """The same about `coin`: every other coin becomes it."""
+    title = written.title and _COINS.sub(coin, written.title)
+    return replace(written, title=title, text=_COINS.sub(coin, written.text))
+
+
 def nearly(rng: random.Random, written: Written) -> Written:
     """A near copy: a word dropped, a number changed or a few words added, similar by at least `NEAR_AT_LEAST`."""
     edits = [_drop_a_word, _change_a_number, _add_words]

@@ -1,4 +1,4 @@
-"""What was planted: copies, broken rows and spikes of a range of days, for tests to compare their findings with."""
+"""What was planted: copies, broken rows, spikes, ties and the like in a range of days, to compare findings with."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -18,7 +18,8 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
         each other. `bad_rows`: record id, rule and day of every broken row; rows other than documents are listed once
         they were served, and without a day where the upstream gave none. `spikes`: hours of much talk and jumps of a
         price. `outages`: hours in which a channel was silent. `moods`: days on which a channel was in one tone.
-        `themes`: days of one topic and hashtag. `removed`: documents that the upstream took away after it had shown
+        `themes`: days of one topic and hashtag. `ties`: what follows what on any day, how much later and how strongly;
+        the other places and coins are untied. `removed`: documents that the upstream took away after it had shown
         them, with their day and the moment.
     """
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
@@ -47,6 +48,7 @@ def truth(world: World, first: date, last: date) -> dict[str, Any]:
         "outages": [_told(outage) for day in days if (outage := world.disturbances.outage(day))],
         "moods": [_told(mood) for day in days if (mood := world.disturbances.mood(day))],
         "themes": [_told(theme) for day in days if (theme := world.disturbances.theme(day))],
+        "ties": [asdict(tie) for tie in world.ties.planted],
     }
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 
-from pipeline_platform.sandbox import texts
+from pipeline_platform.sandbox import climate, texts
 from pipeline_platform.sandbox.cast import (
     BASE_PRICES,
     PLACES,
@@ -23,7 +23,7 @@ from pipeline_platform.sandbox.cast import (
     channel_names,
     topics_of,
 )
-from pipeline_platform.sandbox.disturbances import Disturbances
+from pipeline_platform.sandbox.disturbances import UNMOVED, Disturbances
 from pipeline_platform.sandbox.post import (
     COPYING,
     FIRST_NUMBERED_DAY,
@@ -38,6 +38,7 @@ from pipeline_platform.sandbox.post import (
     Spike,
     base36,
 )
+from pipeline_platform.sandbox.ties import Ties
 
 __all__ = ["FIRST_DAY", "FIRST_NUMBERED_DAY", "FUTURE", "NUMBERS_A_DAY", "Place", "Post", "Spike", "World", "base36"]
 
@@ -114,7 +115,8 @@ class World:
         seed: another seed, another world.
         scale: 1 gives about 620 documents a day, 300 about 186,000; channels are added as it grows.
         now: clock; nothing is shown before its time.
-        calm: whether nothing is planted that stands out from a usual day: no spikes, outages, moods and themes.
+        calm: whether nothing is planted that stands out from a usual day: no spikes, outages, moods, themes
+            and ties.
 
     Raises:
         ValueError: scale is not a positive number or too large for the numbering of channels.
@@ -135,6 +137,7 @@ class World:
         self.stocks: list[str] = list(STOCK_PRICES)
         self.places: list[Place] = list(PLACES)
         self.disturbances = Disturbances(self.rng, {} if calm else self._usual(), self._spiking)
+        self.ties = Ties(self.rng, self._rain, () if calm else self.places, () if calm else self.coins)
         self._planted: dict[tuple[str, str], PlantedRow] = {}
         # About 100 posts each: a bound of memory, not of what can be asked for.
         self._channel_day = lru_cache(maxsize=1024)(self._make_channel_day)
@@ -149,6 +152,9 @@ class World:
         for series, (source, _) in SERIES.items():
             said[source] += DAILY[series] * self.scale / len(self._channels[source])
         return {(source, channel): said[source] for source, names in self._channels.items() for channel in names}
+
+    def _rain(self, place: Place, day: date) -> float:
+        return climate.rain(self, place, day)
 
     def _spiking(self, day: date) -> tuple[str, str]:
         spike = self.spike(day)
@@ -217,7 +223,7 @@ class World:
         return rng.choice(self.coins), rng.choice((-1, 1)) * rng.uniform(0.12, 0.25)
 
     def price(self, coin: str, at: datetime) -> float:
-        """Price of a coin or a share in USD: slow waves, minute noise, and, for coins, jumps that fade over a week."""
+        """Price of a coin or a share in USD: slow waves and minute noise, and of coins jumps that fade and ties."""
         days = at.timestamp() / 86400
         waves = self.rng("waves", coin)
         level = math.log(BASE_PRICES.get(coin) or STOCK_PRICES[coin])
@@ -229,6 +235,7 @@ class World:
             age = days - datetime.combine(day, time(12), UTC).timestamp() / 86400
             if jumper == coin and age >= 0:
                 level += math.log1p(size) * max(0.0, 1 - age / 7)
+        level += self.ties.pull(coin, at)
         noise = self.rng("noise", coin, int(at.timestamp() // 60)).uniform(-0.0008, 0.0008)
         return math.exp(level + noise)
 
@@ -338,7 +345,12 @@ class World:
         topic = rng.choice(topics_of(source, slot.channel)) if slot.k < usual else self.spike(slot.day).topic
         theme, tag = self.disturbances.on_theme(source, slot.day, slot.key)
         tone = self.disturbances.tone(source, self._channels[source][slot.channel], slot.day, slot.key)
-        written = texts.write(rng, theme or topic, kind, titled=slot.series not in UNTITLED, tone=tone)
+        place, soured, coin = (None, None, None) if source == UNMOVED else self.ties.of(slot.day, slot.key)
+        written = texts.write(rng, theme or topic, kind, titled=slot.series not in UNTITLED, tone=tone or soured)
+        if place:
+            written = texts.set_in(written, place)
+        if coin and written.topic == "coins":
+            written = texts.about(written, coin)
         return replace(written, text=written.text + tag)
 
     def _earlier(self, rng: random.Random, day: date, series: str, channel: int, before: datetime) -> Slot | None:

@@ -11,7 +11,9 @@ CORRELATIONS = Table(
     name="correlations",
     description=(
         "How daily volume and sentiment of documents go with prices and weather, over a window that ends on the day "
-        "and lags of up to three days. Coefficients are null below 20 common days and for constant series."
+        "and lags of up to three days. A day on which documents were read and none about the subject has a volume of "
+        "0 and no sentiment. Coefficients are null below 20 common days, below 10 on which the subject was named where "
+        "the volume is concerned, and for constant series."
     ),
     schema=schema_of(
         "aggregated/correlations",
@@ -33,7 +35,9 @@ CORRELATIONS = Table(
             "effective_n": real("Independent days that they are worth, for their autocorrelation.", unit="days"),
             "p_value": real("Two-sided, of the rank correlation at `effective_n`.", between(0, 1, "p_in_range")),
             "p_corrected": real(
-                "Corrected over all rows of the day by Benjamini and Hochberg.", between(0, 1, "p_in_range")
+                "Corrected in two steps by Benjamini and Hochberg: over the pairs of the day, then over the windows "
+                "and lags of the pair.",
+                between(0, 1, "p_in_range"),
             ),
             "is_significant": flag("The corrected p is at most 0.05."),
             "event_date": day(),

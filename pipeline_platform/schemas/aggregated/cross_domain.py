@@ -1,7 +1,7 @@
 """Aggregates across domains."""
 
 from pipeline_platform.schemas.aggregated.measures import count, sentiment
-from pipeline_platform.schemas.columns import day, integer, real
+from pipeline_platform.schemas.columns import at_least, day, integer, real
 from pipeline_platform.schemas.table import Table, schema_of
 
 CROSS_DOMAIN_DAILY = Table(
@@ -24,6 +24,11 @@ CROSS_DOMAIN_DAILY = Table(
                 "Mean over places of the day's mean temperature less the mean of the place's preceding days (at most "
                 "14, at least 2).",
                 unit="K",
+            ),
+            "mean_rain_mm": real(
+                "Mean over places of the day's rain; null where no place tells of any.",
+                at_least(0, "rain_not_negative"),
+                unit="mm",
             ),
             "repositories": count("Repositories with activity or a snapshot.", "repositories", nullable=True),
             "commits": count("Commits.", "commits", nullable=True),
