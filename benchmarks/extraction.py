@@ -98,11 +98,11 @@ class Found:
         return 2 * self.precision * self.recall / both if both else 0.0
 
 
-Weighing = Callable[[list[keyword_component.Phrase]], Callable[[keyword_component.Phrase], float]]
+def keywords(limit: int = 10, *, by_degree: bool = False) -> float:
+    """F1 of the first 10 phrases of the abstracts of SemEval-2017 task 10, equal in lower case; mean of the texts.
 
-
-def keywords(weighing: Weighing = keyword_component.by_rarity, limit: int = 10) -> float:
-    """F1 of the first 10 phrases of the abstracts of SemEval-2017 task 10, equal in lower case; mean of the texts."""
+    They are weighed as English ones are, or by degree as in RAKE.
+    """
     try:
         archive = zipfile.ZipFile(CORPORA / "keyphrase/SemEval2017.zip")
     except OSError as error:
@@ -113,8 +113,8 @@ def keywords(weighing: Weighing = keyword_component.by_rarity, limit: int = 10) 
             told = io.TextIOWrapper(archive.open(name), encoding="utf-8").read().lower().splitlines()
             gold = {" ".join(keyword_component.WORD.findall(line)) for line in told if line.strip()}
             text = archive.read(name.replace("/keys/", "/docsutf8/").replace(".key", ".txt")).decode()
-            phrases = keyword_component.candidates(text, "en")
-            found = keyword_component.best(phrases, weighing(phrases), limit)
+            phrases = keyword_component.candidates(arrow.array([text]), ["en"])
+            found = keyword_component.best(phrases, np.array([by_degree]), limit).joined().to_pylist()
             right = len(gold.intersection(found))
             scores.append(Found(right / max(len(found), 1), right / len(gold)).f1)
     return sum(scores) / len(scores)
@@ -218,7 +218,7 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001
             100 * keywords(),
             "%",
             reference="RAKE",
-            theirs=100 * keywords(keyword_component.by_degree),
+            theirs=100 * keywords(by_degree=True),
         ),
         *(
             Figure(f"{what} in tweets and comments: {measure}", 100 * getattr(one, measure), "%")

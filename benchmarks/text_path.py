@@ -15,7 +15,6 @@ from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
 from pipeline_platform.clean.cleaning import clean
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
 from pipeline_platform.defs.partitions import range_tags
-from pipeline_platform.enrich.cores import Cores
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.registry import configured
 from pipeline_platform.govern.pseudonyms import pseudonymiser
@@ -48,9 +47,7 @@ def _script(lake: Lake, exports: Path, settings: Settings, key: bytes) -> None:
     history = documents.head(0)[list(COMPARED_COLUMNS)]
     deduplicated = dedup_documents(documents, history, [DAY], lookback_days=settings.dedup_lookback_days)
     lake.replace(tables()[DEDUPLICATED], deduplicated, DAY, DAY)
-    components = configured(settings)
-    with Cores(components) as cores:
-        enriched = enrich(deduplicated, components, apply=cores.apply)[tables()[ENRICHED].columns]
+    enriched = enrich(deduplicated, configured(settings))[tables()[ENRICHED].columns]
     lake.replace(tables()[ENRICHED], enriched, DAY, DAY)
     export_days(lake, tables()[ENRICHED], exports, [DAY])
 

@@ -14,7 +14,6 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from benchmarks.documents import DAY, cleaned_documents
 from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
-from pipeline_platform.enrich.cores import Cores
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.language import Language
 from pipeline_platform.enrich.predictions import Predictions
@@ -68,9 +67,7 @@ def run(scale: int, rounds: int) -> list[Figure]:
             return dedup_documents(documents, history, [DAY], lookback_days=settings.dedup_lookback_days)
 
         def whole(earlier: Predictions | None = None) -> pd.DataFrame:
-            components = configured(settings)
-            with Cores(components) as cores:
-                return enrich(deduplicated(), components, earlier, cores.apply)
+            return enrich(deduplicated(), configured(settings), earlier)
 
         told = whole()  # loads the models
         contestants: dict[str, Callable[[], object]] = {

@@ -77,10 +77,8 @@ class Settings(BaseSettings):
         description="ONNX file of that model, such as `onnx/model_int8.onnx`; if unset the first of model.onnx, "
         "onnx/model.onnx and onnx/model_quantized.onnx that it has.",
     )
-    enrich_processes: int | None = Field(
-        None,
-        ge=1,
-        description="Processes that read the texts of a large day, half a gigabyte each; one for every core if unset.",
+    enrich_threads: int | None = Field(
+        None, ge=1, description="Threads that read the texts of a day; one for every core if unset."
     )
     sentiment_model_recall: float = Field(
         0.7,

@@ -21,7 +21,6 @@ from pipeline_platform.defs.tables import (
     listing,
     same_name_lineage,
 )
-from pipeline_platform.enrich.cores import Cores
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.emotion import EMOTIONS
 from pipeline_platform.enrich.models import models_in_use
@@ -98,8 +97,7 @@ def enrichment() -> dg.Definitions:
         kept = ["title", "text", "model_versions", *columns]
         earlier = Predictions(opened.lake.read(table, days[0], days[-1], kept))
         started = time.perf_counter()
-        with Cores(components, opened.settings.enrich_processes) as cores:
-            result = enrich(documents, components, earlier, cores.apply)[table.columns]
+        result = enrich(documents, components, earlier, opened.settings.enrich_threads)[table.columns]
         seconds = time.perf_counter() - started
         note_lookups(opened, "predictions", earlier.asked, earlier.found)
         return dg.Output(

@@ -6,10 +6,11 @@ sentiment: of `great food but slow service`, food is positive and service is not
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version as installed
-from itertools import groupby
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,14 @@ import pandera.pandas as pa
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from pipeline_platform.enrich.frequencies import english
-from pipeline_platform.enrich.keywords import Phrase, candidates
-from pipeline_platform.enrich.language import NOT_LANGUAGE, UNDETERMINED
+from pipeline_platform.enrich.keywords import candidates, rarity
+from pipeline_platform.enrich.language import UNDETERMINED, words_of
+from pipeline_platform.enrich.texts import as_array
 from pipeline_platform.schemas.columns import reals, texts
 from pipeline_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline_platform.enrich.phrases import Phrases
 
 VERSION = "1"
 
@@ -65,16 +69,23 @@ def compound_scores(clauses: arrow.Array) -> np.ndarray:
     return scores(clauses)[:, 0]
 
 
+@lru_cache(maxsize=1 << 14)
+def _written(entity: str) -> tuple[str, frozenset[str]]:
+    """An entity of `NAMED_AS_WRITTEN` in lower case, and its words."""
+    value = entity.partition(":")[2].lower()
+    return value, frozenset(re.findall(r"\w+", value))
+
+
 def entities_in(clause: str, entities: Sequence[str]) -> list[str]:
     """Those of the entities whose value stands in the clause as words."""
     lower = clause.lower()
-    found = []
-    for entity in entities:
-        if entity.startswith(NAMED_AS_WRITTEN):
-            value = entity.partition(":")[2].lower()
-            if value in lower and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", lower):
-                found.append(entity)
-    return found
+    return [
+        entity
+        for entity in entities
+        if entity.startswith(NAMED_AS_WRITTEN)
+        and (value := _written(entity)[0]) in lower
+        and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", lower)
+    ]
 
 
 class Aspects:
@@ -98,42 +109,94 @@ class Aspects:
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:
         """Aspects of each text and their sentiment."""
-        words = texts.str.slice(0, MAX_CHARACTERS).str.replace(NOT_LANGUAGE, "\n", regex=True)
-        scored = words.where(frame["language"].isin(("en", UNDETERMINED)).to_numpy(dtype=bool), "")
-        of, parts = clauses(arrow.array(scored, arrow.string()))
+        words = words_of(pc.utf8_slice_codeunits(as_array(texts), 0, MAX_CHARACTERS))
+        read = arrow.array(frame["language"].isin(("en", UNDETERMINED)).to_numpy(dtype=bool))
+        of, parts = clauses(pc.if_else(read, words, ""))
         scores = compound_scores(parts)
         decided = np.flatnonzero(np.abs(scores) >= MIN_SENTIMENT)
-        said = parts.take(arrow.array(decided)).to_pylist()
-        phrases = [candidates(clause, "en") for clause in said]
-        plain = _without_sentiment({word for found in phrases for phrase in found for word in phrase})
-        entities = frame["entities"].to_numpy(dtype=object)
-        told: list[dict[str, list[float]]] = [{} for _ in range(len(texts))]
-        for part, clause, found in zip(decided, said, phrases, strict=True):
-            named = entities_in(clause, entities[of[part]])
-            covered = {word for entity in named for word in re.findall(r"\w+", entity.partition(":")[2].lower())}
-            for aspect in (*named, *(" ".join(one) for one in _plain(found, plain) if covered.isdisjoint(one))):
-                told[of[part]].setdefault(aspect, []).append(float(scores[part]))
-        return _frame(told)
+        of, scores, parts = of[decided], scores[decided], parts.take(arrow.array(decided))
+        clause, aspects = _aspects(parts, of, frame["entities"])
+        return _frame(of[clause], aspects, scores[clause], len(texts))
 
 
-def _without_sentiment(words: set[str]) -> set[str]:
-    """The words that VADER knows no sentiment of."""
-    listed = sorted(words)
-    scores = compound_scores(arrow.array(listed, arrow.string()))
-    return {word for word, score in zip(listed, scores, strict=True) if not score}
+def _aspects(parts: arrow.Array, of: np.ndarray, entities: pd.Series) -> tuple[np.ndarray, arrow.Array]:
+    """What clauses are about, in their order: the position of the clause, and the aspect."""
+    found = candidates(parts, ["en"] * len(parts))
+    phrase_of, phrases = _plain(found)
+    kept, about, names = np.ones(len(phrase_of), bool), [], []
+    begins = np.searchsorted(phrase_of, np.arange(len(parts) + 1))
+    for place, named in _named(parts, of, entities):
+        about += [place] * len(named)
+        names += named
+        covered = frozenset[str]().union(*(_written(entity)[1] for entity in named))
+        for one in range(begins[place], begins[place + 1]):
+            words = phrases.ids[phrases.starts[one] : phrases.starts[one + 1]].tolist()
+            kept[one] = covered.isdisjoint([found.words[word] for word in words])
+    clause = np.concatenate([np.array(about, np.int64), phrase_of[kept]])
+    aspects = arrow.concat_arrays([arrow.array(names, arrow.string()), phrases.joined().filter(arrow.array(kept))])
+    # Of a clause the entities come first.
+    order = np.argsort(clause, kind="stable")
+    return clause[order], aspects.take(arrow.array(order))
 
 
-def _plain(phrases: Sequence[Phrase], plain: set[str]) -> list[Phrase]:
-    """The phrases cut where a word carries sentiment, less single words that are common everywhere."""
-    runs = [tuple(run) for phrase in phrases for kept, run in groupby(phrase, plain.__contains__) if kept]
-    return [run for run in runs if len(run) > 1 or english().rarity(run[0]) >= MIN_RARITY]
+def _named(parts: arrow.Array, of: np.ndarray, entities: pd.Series) -> Iterator[tuple[int, list[str]]]:
+    """The clauses that name an entity, and which."""
+    held = arrow.array(entities, arrow.list_(arrow.string()))
+    held = held.combine_chunks() if isinstance(held, arrow.ChunkedArray) else held
+    flat = held.flatten()
+    names = flat.dictionary_encode()
+    written = np.array([name.startswith(NAMED_AS_WRITTEN) for name in names.dictionary.to_pylist()], bool)
+    texts = np.unique(pc.list_parent_indices(held).to_numpy()[written[names.indices.to_numpy()]])
+    entities_of = dict(zip(texts.tolist(), held.take(arrow.array(texts)).to_pylist(), strict=True))
+    places = np.flatnonzero(np.isin(of, texts))
+    for place, clause in zip(places.tolist(), parts.take(arrow.array(places)).to_pylist(), strict=True):
+        named = entities_in(clause, entities_of[of[place]])
+        if named:
+            yield place, named
 
 
-def _frame(told: Sequence[Mapping[str, list[float]]]) -> pd.DataFrame:
-    aspects, sentiments = np.empty(len(told), dtype=object), np.empty(len(told), dtype=object)
-    for position, found in enumerate(told):
-        means = {aspect: round(sum(scores) / len(scores), 4) for aspect, scores in found.items()}
-        kept = set(sorted(means, key=lambda aspect: -abs(means[aspect]))[:MAX_ASPECTS])
-        aspects[position] = [aspect for aspect in means if aspect in kept]
-        sentiments[position] = [means[aspect] for aspect in aspects[position]]
-    return pd.DataFrame({"aspects": aspects, "aspect_sentiments": sentiments})
+def _plain(found: "Phrases") -> tuple[np.ndarray, "Phrases"]:
+    """The phrases cut where a word carries sentiment, less single words that are common everywhere.
+
+    Returns:
+        The position of the text of each, and the phrases.
+    """
+    plain = compound_scores(arrow.array(found.words, arrow.string())) == 0
+    rare = np.array([rarity(word) >= MIN_RARITY for word in found.words], bool)
+    phrase_of = np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))
+    text_of = np.repeat(np.arange(len(found.stops)), np.diff(found.stops, prepend=0))
+    places = np.flatnonzero(plain[found.ids])
+    begins = np.ones(len(places), bool)
+    begins[1:] = (np.diff(places) > 1) | (np.diff(phrase_of[places]) > 0)
+    run = np.cumsum(begins) - 1
+    sizes = np.bincount(run)
+    kept = (sizes > 1) | rare[found.ids[places[begins]]]
+    ids, starts = found.ids[places[kept[run]]], np.concatenate([[0], np.cumsum(sizes[kept])])
+    texts = text_of[phrase_of[places[begins]]][kept]
+    return texts, replace(
+        found, ids=ids, starts=starts, stops=np.searchsorted(texts, np.arange(len(found.stops)), "right")
+    )
+
+
+def _frame(texts: np.ndarray, aspects: arrow.Array, scores: np.ndarray, count: int) -> pd.DataFrame:
+    """The most decided aspects of `count` texts: of each the mean of its scores."""
+    named = aspects.dictionary_encode()
+    keys = texts.astype(np.int64) * len(aspects) + named.indices.to_numpy()
+    _, first, which, often = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    means = np.bincount(which, scores) / often
+    several = np.flatnonzero(often > 1)
+    means[several] = [round(mean, 4) for mean in means[several].tolist()]
+    # In the order in which they come, text by text.
+    order = np.argsort(first)
+    first, means = first[order], means[order]
+    of = texts[first]
+    begins = np.searchsorted(of, np.arange(count + 1))
+    ranked = np.lexsort((-np.abs(means), of))
+    kept = np.zeros(len(of), bool)
+    kept[ranked[np.arange(len(of)) - begins[of] < MAX_ASPECTS]] = True
+    stops = arrow.array(np.searchsorted(of[kept], np.arange(count + 1)), arrow.int32())
+    told = {
+        "aspects": arrow.ListArray.from_arrays(stops, aspects.take(arrow.array(first[kept]))),
+        "aspect_sentiments": arrow.ListArray.from_arrays(stops, arrow.array(means[kept])),
+    }
+    return pd.DataFrame({name: pd.Series(held, dtype=pd.ArrowDtype(held.type)) for name, held in told.items()})

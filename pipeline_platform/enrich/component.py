@@ -43,7 +43,7 @@ class Component(Protocol):
         """
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:
-        """The columns of `outputs` for distinct `texts`.
+        """The columns of `outputs` for distinct `texts`; may be called by several threads at once.
 
         Args:
             texts: title and text joined by a line break, trimmed; blank texts are empty strings.

@@ -1,29 +1,32 @@
 """Entities of a text: what can be told by its spelling, what gazetteers hold, and more by a configured spaCy pipeline.
 
 Spelling (tickers, hashtags, mentions, domains, repositories) is read by regular expressions; a vectorised search first
-tells which texts hold a candidate at all. Coin names are found by a spaCy `EntityRuler`, and only in texts where one of
-the words occurs; organisations, products and persons by lists of names (`named.py`, `persons.py`).
+tells which texts hold a candidate at all. Coin names are found by a spaCy `EntityRuler`, which reads each distinct word
+that may be one once; organisations, products and persons by lists of names (`named.py`, `persons.py`).
 `PIPELINE_SPACY_MODEL` names a pipeline that adds those that no list holds.
 """
 
 import logging
 import re
-from collections.abc import Mapping
-from functools import cache
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow as arrow
+import pyarrow.compute as pc
 
 from pipeline_platform.enrich.coins import COINS, ID_BY_SYMBOL
 from pipeline_platform.enrich.component import UNAVAILABLE
-from pipeline_platform.enrich.language import NOT_LANGUAGE
-from pipeline_platform.enrich.named import asset_by_ticker, named
-from pipeline_platform.enrich.named import naming as naming_organisations
-from pipeline_platform.enrich.persons import naming as naming_persons
-from pipeline_platform.enrich.persons import persons
+from pipeline_platform.enrich.language import words_of
+from pipeline_platform.enrich.named import Named, asset_by_ticker, named_in
+from pipeline_platform.enrich.persons import persons_in
+from pipeline_platform.enrich.texts import as_array
 from pipeline_platform.schemas.columns import texts
 from pipeline_platform.settings import Settings
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RULES_VERSION = "2"
+
+_READING = threading.Lock()
+"""Held while a spaCy pipeline reads: it notes the words it meets."""
 
 SPELLED = r"[$#@]\w|https?://|www\.|\w/[\w.-]+#\d"
 """A text without a match has no entity that `spelled` could find."""
@@ -109,10 +115,10 @@ def spelled(text: str) -> set[str]:
     return found
 
 
-def listed(text: str, tickers: set[str]) -> set[str]:
+def _listed(entities: Iterable[Named]) -> set[str]:
     """Organisations, products and the assets behind companies, as `TYPE:value`."""
     found: set[str] = set()
-    for entity in named(text, tickers):
+    for entity in entities:
         found.add(f"{entity.label}:{entity.value}")
         if entity.asset:
             found.add(f"ASSET:{entity.asset}")
@@ -146,6 +152,11 @@ def coin_words() -> str:
     return rf"(?i:\b(?:{'|'.join(sorted(names))})\b)|\b(?:{'|'.join(sorted(symbols))})\b"
 
 
+def coins_of_several_words() -> str:
+    """A regular expression that matches wherever a name of more than one word may stand."""
+    return f"(?i:{'|'.join(sorted(name for coin in COINS for name in coin.names if ' ' in name))})"
+
+
 @cache
 def _gazetteer() -> "Pipeline":
     import spacy
@@ -155,6 +166,37 @@ def _gazetteer() -> "Pipeline":
     ruler: Any = pipeline.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
     ruler.add_patterns(coin_patterns())
     return pipeline
+
+
+@lru_cache(maxsize=1 << 14)
+def _coins(text: str) -> frozenset[str]:
+    with _READING:
+        return frozenset(f"{COIN}:{entity.ent_id_}" for entity in _gazetteer()(text).ents)
+
+
+def coins(texts: arrow.Array) -> Iterator[tuple[int, frozenset[str]]]:
+    """The texts that may name coins, and which, as `COIN:id`; a text may come several times.
+
+    spaCy parts a text at white space before anything else. So what stands between white space is read by itself, and
+    once, unless a text may hold a name with a space in it.
+    """
+    candidates = np.flatnonzero(_match(texts, coin_words()))
+    held = texts.take(arrow.array(candidates))
+    whole = _match(held, coins_of_several_words())
+    for text, said in zip(candidates[whole].tolist(), held.filter(arrow.array(whole)).to_pylist(), strict=True):
+        yield text, _coins(said)
+    parts = pc.utf8_split_whitespace(held.filter(arrow.array(~whole)))
+    of = candidates[~whole][pc.list_parent_indices(parts).to_numpy()]
+    part = pc.list_flatten(parts).dictionary_encode()
+    named = _match(part.dictionary, coin_words())
+    found = {code: _coins(part.dictionary[code].as_py()) for code in np.flatnonzero(named).tolist()}
+    codes = part.indices.to_numpy()
+    for place in np.flatnonzero(named[codes]).tolist():
+        yield int(of[place]), found[codes[place]]
+
+
+def _match(texts: arrow.Array, pattern: str) -> np.ndarray:
+    return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
 
 
 @cache
@@ -189,29 +231,34 @@ class Entities:
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002
         """The entities of each text, an empty list where there are none."""
-        values = texts.to_numpy(dtype=object)
-        found: list[set[str]] = [set() for _ in values]
-        written = np.flatnonzero(texts.str.contains(SPELLED, regex=True).to_numpy(dtype=bool))
-        for position in written:
-            found[position] |= spelled(values[position])
-        candidates = np.flatnonzero(texts.str.contains(coin_words(), regex=True).to_numpy(dtype=bool))
-        if candidates.size:
-            for position, document in zip(candidates, _gazetteer().pipe(values[candidates]), strict=True):
-                found[position].update(f"{COIN}:{entity.ent_id_}" for entity in document.ents)
-        words = texts.str.replace(NOT_LANGUAGE, "\n", regex=True)
-        sentences = words.to_numpy(dtype=object)
-        tickers = {position: told for position in written if (told := _tickers_among(found[position]))}
-        for position, told in tickers.items():
-            found[position] |= traded(told)
-        for position in naming_organisations(words):
-            found[position] |= listed(sentences[position], tickers.get(position, set()))
-        for position in naming_persons(words):
-            found[position].update(f"PERSON:{name}" for name, _, _ in persons(sentences[position]))
-        if self._model and len(texts):
-            self._add_configured(self._model, values, found)
-        return pd.DataFrame({"entities": [sorted(one) for one in found]})
+        from pipeline_platform.enrich.words import names
 
-    def _add_configured(self, model: str, values: np.ndarray, found: list[set[str]]) -> None:
+        written = as_array(texts)
+        found: defaultdict[int, set[str]] = defaultdict(set)
+        tickers: dict[int, set[str]] = {}
+        candidates = np.flatnonzero(_match(written, SPELLED))
+        for text, said in zip(candidates.tolist(), written.take(arrow.array(candidates)).to_pylist(), strict=True):
+            found[text] |= spelled(said)
+            told = _tickers_among(found[text])
+            if told:
+                tickers[text] = told
+                found[text] |= traded(told)
+        for text, coins_named in coins(written):
+            found[text] |= coins_named
+        words = names(words_of(written))
+        for text, listed in named_in(words, tickers):
+            found[text] |= _listed(listed)
+        for text, name, _, _ in persons_in(words):
+            found[text].add(f"PERSON:{name}")
+        if self._model and len(texts):
+            self._add_configured(self._model, written.to_pylist(), found)
+        entities = np.empty(len(texts), dtype=object)
+        entities[:] = [[]] * len(texts)
+        for text, one in found.items():
+            entities[text] = sorted(one)
+        return pd.DataFrame({"entities": entities})
+
+    def _add_configured(self, model: str, texts: list[str], found: Mapping[int, set[str]]) -> None:
         rules = self.version.split("; ")[0]
         try:
             pipeline = _configured(model)
@@ -226,9 +273,10 @@ class Entities:
             )
             return
         self.version = f"{rules}; {pipeline.meta['name']} {pipeline.meta['version']}"
-        for entities, document in zip(found, pipeline.pipe(values), strict=True):
-            entities.update(
-                f"{entity.label_}:{' '.join(entity.text.split())}"
-                for entity in document.ents
-                if entity.label_ not in NUMERIC_LABELS and entity.text.strip()
-            )
+        with _READING:
+            for text, document in enumerate(pipeline.pipe(texts)):
+                found[text].update(
+                    f"{entity.label_}:{' '.join(entity.text.split())}"
+                    for entity in document.ents
+                    if entity.label_ not in NUMERIC_LABELS and entity.text.strip()
+                )

@@ -15,9 +15,13 @@ What is read as what:
   one feature per number of them, up to four.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 import pyarrow as arrow
+
+from pipeline_platform.enrich.shared import once
 
 SCHEME = 1
 """Version of what is described above. Weights fit the scheme they were trained with and no other."""
@@ -219,9 +223,10 @@ def _negates(codes, start, end, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(bucket, buckets, count, seen, stamp):  # type: ignore[no-untyped-def]
-    if seen[bucket] != stamp:
-        seen[bucket] = stamp
+def _add(bucket, buckets, count, seen):  # type: ignore[no-untyped-def]
+    place, bit = bucket >> np.uint64(6), np.uint64(1) << (bucket & np.uint64(63))
+    if not seen[place] & bit:
+        seen[place] |= bit
         buckets[count] = bucket
         count += 1
     return count
@@ -260,7 +265,7 @@ def _tokens(codes, count, bounds, marks):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _word_buckets(codes, bounds, found, buckets, count, seen, stamp):  # type: ignore[no-untyped-def]
+def _word_buckets(codes, bounds, found, buckets, count, seen):  # type: ignore[no-untyped-def]
     previous, negated, tagged = _BASIS, 0, False
     for token in range(found):
         start, end, what = bounds[token]
@@ -270,14 +275,14 @@ def _word_buckets(codes, bounds, found, buckets, count, seen, stamp):  # type: i
             value = np.uint64(_MENTION)
         else:
             value = _hash(codes, start, end)
-        count = _add(_mixed(value, _WORD), buckets, count, seen, stamp)
-        count = _add(_mixed(previous * _PRIME ^ value, _PAIR), buckets, count, seen, stamp)
+        count = _add(_mixed(value, _WORD), buckets, count, seen)
+        count = _add(_mixed(previous * _PRIME ^ value, _PAIR), buckets, count, seen)
         if what == 0:
             if negated > 0:
-                count = _add(_mixed(value, _NEGATED), buckets, count, seen, stamp)
+                count = _add(_mixed(value, _NEGATED), buckets, count, seen)
                 negated -= 1
             if tagged:
-                count = _add(_mixed(value, _TAG), buckets, count, seen, stamp)
+                count = _add(_mixed(value, _TAG), buckets, count, seen)
             if _negates(codes, start, end, value):
                 negated = _NEGATED_WORDS
         elif what == 1:
@@ -288,7 +293,7 @@ def _word_buckets(codes, bounds, found, buckets, count, seen, stamp):  # type: i
 
 
 @numba.njit(cache=True, nogil=True)
-def _character_buckets(codes, bounds, found, buckets, count, seen, stamp):  # type: ignore[no-untyped-def]
+def _character_buckets(codes, bounds, found, buckets, count, seen):  # type: ignore[no-untyped-def]
     for token in range(found):
         start, end, what = bounds[token]
         if what != 0:
@@ -300,39 +305,47 @@ def _character_buckets(codes, bounds, found, buckets, count, seen, stamp):  # ty
                 code = np.uint64(0) if last < start or last == end else np.uint64(codes[last])
                 value = (value ^ code) * _PRIME
                 if last > first:
-                    count = _add(_mixed(value, _CHARACTERS), buckets, count, seen, stamp)
+                    count = _add(_mixed(value, _CHARACTERS), buckets, count, seen)
     return count
 
 
 @numba.njit(cache=True, nogil=True)
-def _buckets(data, start, stop, codes, bounds, marks, buckets, seen, stamp, ends):  # type: ignore[no-untyped-def]
-    """Distinct buckets of one text, block after block; `ends` takes where each block ends."""
-    length = _decode(data, start, stop, codes)
-    found = _tokens(codes, length, bounds, marks)
-    count = _word_buckets(codes, bounds, found, buckets, 0, seen, stamp)
-    ends[0] = count
-    count = _character_buckets(codes, bounds, found, buckets, count, seen, stamp)
-    ends[1] = count
-    if found > 0:
-        marks[_MARKS - 1] = np.int64(np.log2(found))
-        for mark in range(_MARKS):
-            number = np.uint64(min(marks[mark], 4) if mark < _MARKS - 1 else marks[mark])
-            count = _add(_mixed(np.uint64(mark) * np.uint64(16) + number, _STYLE), buckets, count, seen, stamp)
-    ends[2] = count
+def _features(data, offsets, buckets, ends):  # type: ignore[no-untyped-def]
+    """Distinct buckets of texts, block after block; `ends` takes where each block ends. How many there are."""
+    codes = np.empty(MAX_CHARACTERS, dtype=np.uint32)
+    bounds = np.empty((MAX_CHARACTERS, 3), dtype=np.int64)
+    marks, own = np.empty(_MARKS, dtype=np.int64), np.empty(_MAX_BUCKETS, dtype=np.uint32)
+    # A bit a bucket, which the nearest cache holds.
+    seen = np.zeros(BUCKETS // 64, dtype=np.uint64)
+    total = 0
+    for row in range(len(offsets) - 1):
+        length = _decode(data, offsets[row], offsets[row + 1], codes)
+        found = _tokens(codes, length, bounds, marks)
+        count = _word_buckets(codes, bounds, found, own, 0, seen)
+        ends[row, 0] = total + count
+        count = _character_buckets(codes, bounds, found, own, count, seen)
+        ends[row, 1] = total + count
+        if found > 0:
+            marks[_MARKS - 1] = np.int64(np.log2(found))
+            for mark in range(_MARKS):
+                number = np.uint64(min(marks[mark], 4) if mark < _MARKS - 1 else marks[mark])
+                count = _add(_mixed(np.uint64(mark) * np.uint64(16) + number, _STYLE), own, count, seen)
+        for place in range(count):
+            seen[own[place] >> 6] = 0
+        buckets[total : total + count] = own[:count]
+        total += count
+        ends[row, 2] = total
+    return total
 
 
 @numba.njit(cache=True, nogil=True)
-def _scores(data, offsets, weights, scores):  # type: ignore[no-untyped-def]
-    codes = np.empty(MAX_CHARACTERS, dtype=np.uint32)
-    bounds = np.empty((MAX_CHARACTERS, 3), dtype=np.int64)
-    marks, ends = np.empty(_MARKS, dtype=np.int64), np.empty(BLOCKS, dtype=np.int64)
-    buckets, seen = np.empty(_MAX_BUCKETS, dtype=np.int64), np.full(BUCKETS, -1, dtype=np.int32)
+def _scores(buckets, ends, weights, scores):  # type: ignore[no-untyped-def]
     classes = weights.shape[1]
     total = np.empty(classes, dtype=np.float64)
-    for row in range(len(offsets) - 1):
-        _buckets(data, offsets[row], offsets[row + 1], codes, bounds, marks, buckets, seen, np.int32(row), ends)
-        begin = np.int64(0)
-        for end in ends:
+    begin = np.int64(0)
+    for row in range(len(ends)):
+        for block in range(BLOCKS):
+            end = ends[row, block]
             if end > begin:
                 total[:] = 0
                 for place in range(begin, end):
@@ -343,25 +356,6 @@ def _scores(data, offsets, weights, scores):  # type: ignore[no-untyped-def]
             begin = end
 
 
-@numba.njit(cache=True, nogil=True)
-def _rows(data, offsets, indptr, indices, values, fill):  # type: ignore[no-untyped-def]
-    codes = np.empty(MAX_CHARACTERS, dtype=np.uint32)
-    bounds = np.empty((MAX_CHARACTERS, 3), dtype=np.int64)
-    marks, ends = np.empty(_MARKS, dtype=np.int64), np.empty(BLOCKS, dtype=np.int64)
-    buckets, seen = np.empty(_MAX_BUCKETS, dtype=np.int64), np.full(BUCKETS, -1, dtype=np.int32)
-    for row in range(len(offsets) - 1):
-        _buckets(data, offsets[row], offsets[row + 1], codes, bounds, marks, buckets, seen, np.int32(row), ends)
-        if fill:
-            begin, at = np.int64(0), indptr[row]
-            for end in ends:
-                for place in range(begin, end):
-                    indices[at + place] = buckets[place]
-                    values[at + place] = 1 / np.sqrt(end - begin)
-                begin = end
-        else:
-            indptr[row + 1] = indptr[row] + ends[BLOCKS - 1]
-
-
 def _bytes(texts: arrow.Array) -> tuple[np.ndarray, np.ndarray]:
     """UTF-8 of all texts and where each begins and ends; null counts as empty."""
     held = texts.cast(arrow.large_string()).fill_null("")
@@ -370,30 +364,46 @@ def _bytes(texts: arrow.Array) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, dtype=np.uint8) if data and data.size else np.zeros(1, dtype=np.uint8), offsets
 
 
-def scores(texts: arrow.Array, weights: np.ndarray) -> np.ndarray:
+class Features(NamedTuple):
+    """The features of texts.
+
+    Attributes:
+        buckets: uint32, those of all texts one after the other.
+        ends: int64 (texts, BLOCKS), where each block of a text ends in `buckets`.
+    """
+
+    buckets: np.ndarray
+    ends: np.ndarray
+
+
+@once
+def features(texts: arrow.Array) -> Features:
+    """The features of each text of a string array; null counts as empty."""
+    ends = np.empty((len(texts), BLOCKS), dtype=np.int64)
+    data, offsets = _bytes(texts)
+    most = np.minimum(np.diff(offsets) * 9 + 64, _MAX_BUCKETS).sum()
+    buckets = np.empty(most, dtype=np.uint32)
+    return Features(buckets[: _features(data, offsets, buckets, ends)], ends)
+
+
+def scores(found: Features, weights: np.ndarray) -> np.ndarray:
     """Sums of weights of each text, blocks scaled.
 
     Args:
-        texts: string array.
+        found: features of texts.
         weights: (BUCKETS, classes), any numeric type.
 
     Returns:
         float64 (texts, classes), without a bias.
     """
-    result = np.zeros((len(texts), weights.shape[1]))
-    if len(texts):
-        data, offsets = _bytes(texts)
-        _scores(data, offsets, weights, result)
+    result = np.zeros((len(found.ends), weights.shape[1]))
+    _scores(found.buckets, found.ends, weights, result)
     return result
 
 
 def rows(texts: arrow.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The features of each text as the `(data, indices, indptr)` of a CSR matrix (texts, BUCKETS), to train with."""
-    indptr = np.zeros(len(texts) + 1, dtype=np.int64)
-    if not len(texts):
-        return np.zeros(0), np.zeros(0, dtype=np.int32), indptr
-    data, offsets = _bytes(texts)
-    _rows(data, offsets, indptr, np.zeros(0, dtype=np.int32), np.zeros(0), False)
-    indices, values = np.zeros(indptr[-1], dtype=np.int32), np.zeros(indptr[-1])
-    _rows(data, offsets, indptr, indices, values, True)
-    return values, indices, indptr
+    buckets, ends = features(texts)
+    sizes = np.diff(ends.ravel(), prepend=0)
+    values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
+    return values, buckets.astype(np.int32), np.concatenate([[0], ends[:, -1]])

@@ -10,29 +10,30 @@ whatever comes with it.
 """
 
 import importlib
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version as installed
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow as arrow
 
 from pipeline_platform.enrich import frequencies
-from pipeline_platform.enrich.language import NOT_LANGUAGE, UNDETERMINED
+from pipeline_platform.enrich.language import UNDETERMINED, words_of
+from pipeline_platform.enrich.texts import as_array
 from pipeline_platform.schemas.columns import texts
 from pipeline_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline_platform.enrich.phrases import Phrases
 
 MAX_KEYWORDS = 8
 MAX_WORDS = 4
 MAX_LETTERS = 30
 """Longer words are keys, hashes or a stuck keyboard."""
-
-MAX_CHARACTERS = 10_000
 
 WORD = re.compile(r"[^\W_]+(?:['’\-.&+][^\W_]+)*")
 APOSTROPHE = re.compile("['’]")
@@ -48,8 +49,6 @@ STOP_WORDS = {
 
 ELIDING = frozenset({"ca", "fr", "it"})
 """Languages that write articles before an apostrophe: of `l'accord` the second part is the word."""
-
-Phrase = tuple[str, ...]
 
 
 @cache
@@ -69,65 +68,45 @@ def _bare(word: str, language: str) -> str:
     return parts[0] if parts[-1] == "s" or language != "en" else ""
 
 
-def candidates(text: str, language: str) -> list[Phrase]:
-    """Phrases of a text in lower case, in the order of the text, with repetitions."""
-    stop = stop_words(language)
-    found: list[Phrase] = []
-    phrase: list[str] = []
-    end = 0
-    text = text.lower()
-    for match in WORD.finditer(text):
-        begin = match.start()
-        gap = text[end:begin]
-        word = _bare(match[0], language)
-        apart = gap != " " and (gap.strip() or "\n" in gap)
-        if phrase and (apart or (language in ELIDING and word != match[0])):
-            found.append(tuple(phrase))
-            phrase = []
-        end = match.end()
-        if word not in stop and 1 < len(word) <= MAX_LETTERS and not word[0].isdigit():
-            phrase.append(word)
-        elif phrase:
-            found.append(tuple(phrase))
-            phrase = []
-    if phrase:
-        found.append(tuple(phrase))
-    return [one for one in found if len(one) <= MAX_WORDS]
+@lru_cache(maxsize=1 << 16)
+def word_in(written: str, language: str) -> tuple[str, bool]:
+    """The word of a phrase, empty if it ends one; and whether a phrase ends before it, as articles do."""
+    word = _bare(written, language)
+    kept = 1 < len(word) <= MAX_LETTERS and not word[0].isdigit() and word not in stop_words(language)
+    return word if kept else "", language in ELIDING and word != written
 
 
 @lru_cache(maxsize=1 << 15)
-def _rarity(word: str) -> float:
+def rarity(word: str) -> float:
+    """How rare a word is in English."""
     return frequencies.english().rarity(word)
 
 
-def by_rarity(phrases: list[Phrase]) -> Callable[[Phrase], float]:
-    """Weight of a phrase: TF-IDF of its words, over the root of their number."""
-    often = Counter(word for phrase in phrases for word in phrase)
-    return lambda phrase: sum(often[word] * _rarity(word) for word in phrase) / math.sqrt(len(phrase))
+def candidates(texts: arrow.Array, languages: Sequence[str]) -> "Phrases":
+    """Phrases of texts in lower case, in the order of each, with repetitions.
+
+    Args:
+        texts: string array without nulls.
+        languages: of each text, of `STOP_WORDS`.
+    """
+    from pipeline_platform.enrich import phrases
+
+    # By Python and not by Arrow, which lowers a character at a time: of capital sigma two letters are the small ones.
+    lower = arrow.array([text.lower() for text in texts.to_pylist()], arrow.string())
+    return phrases.candidates(lower, languages, word_in, MAX_WORDS)
 
 
-def by_degree(phrases: list[Phrase]) -> Callable[[Phrase], float]:
-    """Weight of a phrase in RAKE: for each word, the words it stands together with over its frequency."""
-    often, degree = Counter[str](), Counter[str]()
-    for phrase in phrases:
-        for word in phrase:
-            often[word] += 1
-            degree[word] += len(phrase)
-    return lambda phrase: sum(degree[word] / often[word] for word in phrase)
+def best(found: "Phrases", by_degree: np.ndarray, limit: int = MAX_KEYWORDS) -> "Phrases":
+    """The distinct phrases of each text that weigh most, best first; of equal ones the earlier.
 
+    Args:
+        found: phrases of texts.
+        by_degree: for each text whether they weigh what they do in RAKE.
+        limit: how many of each text.
+    """
+    from pipeline_platform.enrich import phrases
 
-def best(phrases: list[Phrase], weight: Callable[[Phrase], float], limit: int = MAX_KEYWORDS) -> list[str]:
-    """The distinct phrases that weigh most, best first; of equal ones the earlier."""
-    return [" ".join(phrase) for phrase in sorted(dict.fromkeys(phrases), key=weight, reverse=True)[:limit]]
-
-
-def keywords(text: str, language: str) -> list[str]:
-    """The best phrases of a text; none in languages of which there are no stop words."""
-    language = "en" if language == UNDETERMINED else language
-    if language not in STOP_WORDS:
-        return []
-    phrases = candidates(text, language)
-    return best(phrases, by_rarity(phrases) if language == "en" else by_degree(phrases))
+    return phrases.best(found, np.array([rarity(word) for word in found.words]), by_degree, limit)
 
 
 class Keywords:
@@ -147,9 +126,12 @@ class Keywords:
 
     def apply(self, texts: pd.Series, frame: pd.DataFrame) -> pd.DataFrame:
         """The keywords of each text."""
-        # Breaks, so that what stands around an address does not become one phrase.
-        words = texts.str.slice(0, MAX_CHARACTERS).str.replace(NOT_LANGUAGE, "\n", regex=True)
-        said = zip(words.to_numpy(dtype=object), frame["language"].to_numpy(dtype=object), strict=True)
-        found = np.empty(len(texts), dtype=object)
-        found[:] = [keywords(text, language) for text, language in said]
-        return pd.DataFrame({"keywords": found})
+        languages = np.where(frame["language"] == UNDETERMINED, "en", frame["language"]).astype(object)
+        read = np.flatnonzero(np.isin(languages, list(STOP_WORDS)))
+        languages = languages[read]
+        words = words_of(as_array(texts)).take(arrow.array(read))
+        found = best(candidates(words, languages.tolist()), languages != "en")
+        stops = np.zeros(len(texts) + 1, np.int64)
+        stops[read + 1] = np.diff(found.stops, prepend=0)
+        held = arrow.ListArray.from_arrays(arrow.array(np.cumsum(stops), arrow.int32()), found.joined())
+        return pd.DataFrame({"keywords": pd.Series(held, dtype=pd.ArrowDtype(held.type))})

@@ -6,20 +6,18 @@ of the scores, or the logistic function of a single one. Numpy and Numba are all
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
-import pyarrow as arrow
+
+from pipeline_platform.enrich.texts import Texts, as_array
 
 WEIGHTS = Path(__file__).parent / "weights"
-
-Texts: TypeAlias = pd.Series | arrow.Array | Sequence[str | None]
 
 
 class ModelUnavailableError(Exception):
@@ -73,7 +71,8 @@ class LinearModel:
         """
         from pipeline_platform.enrich import hashing
 
-        scores = self.bias + self.scale * hashing.scores(arrow.array(texts, type=arrow.string()), self.weights)
+        found = hashing.features(as_array(texts))
+        scores = self.bias + self.scale * hashing.scores(found, self.weights)
         if scores.shape[1] == 1:
             scores = np.hstack([np.zeros_like(scores), scores])
         exponents = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -4,15 +4,16 @@ Names that mean nothing else count in any case; those that are also words (Apple
 need a sign that the company is meant: `Inc` behind it, what companies do, its ticker or another of its names.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, holding
+from pipeline_platform.enrich.gazetteer import Gazetteer, Match, words_in
 from pipeline_platform.enrich.organisations import ORGANISATIONS, Organisation
+
+if TYPE_CHECKING:
+    from pipeline_platform.enrich.words import Words
 
 COMPANY_SIGNS = frozenset(
     {"CEO", "CFO", "Corp", "Corporation", "Inc", "Ltd", "acquires", "acquired", "announced", "announces", "beats"}
@@ -71,11 +72,6 @@ def asset_by_ticker() -> dict[str, str]:
     return {asset.partition(":")[2]: asset for asset in assets}
 
 
-def naming(texts: pd.Series) -> np.ndarray:
-    """Positions of the texts in which `named` may find something."""
-    return holding(texts, _gazetteer().anchors)
-
-
 def named(text: str, tickers: Iterable[str] = ()) -> list[Named]:
     """The organisations and products of a text, in their order.
 
@@ -83,29 +79,54 @@ def named(text: str, tickers: Iterable[str] = ()) -> list[Named]:
         text: any text.
         tickers: those that the text names, as signs of the companies behind them.
     """
+    words = words_in(text)
+    return [
+        replace(one, begin=words.characters(0, one.begin), end=words.characters(0, one.end))
+        for _, found in named_in(words, {0: tickers})
+        for one in found
+    ]
+
+
+def named_in(words: "Words", tickers: Mapping[int, Iterable[str]]) -> Iterator[tuple[int, list[Named]]]:
+    """The texts that name organisations and products, and which; they stand between bytes of `words.data`.
+
+    Args:
+        words: of the texts.
+        tickers: those that a text names, by its position.
+    """
     gazetteer = _gazetteer()
-    tokens = gazetteer.tokens(text)
-    matches = gazetteer.find(tokens, text)
+    matches = gazetteer.find(words)
+    for text, begin, end in matches.by_text():
+        each = slice(begin, end)
+        found = [
+            Match(gazetteer.values[name], first, last)
+            for name, first, last in zip(matches.names[each], matches.firsts[each], matches.lasts[each], strict=True)
+        ]
+        yield text, _evident(words, found, int(words.stops[text]), tickers.get(text, ()))
+
+
+def _evident(words: "Words", matches: Sequence[Match[Known]], stop: int, tickers: Iterable[str]) -> list[Named]:
+    """What is meant by the names of a text that ends before the word `stop`."""
     told = {asset_by_ticker().get(ticker, "") for ticker in tickers}
     sure = {match.value.organisation.names[0] for match in matches if not match.value.unsure}
     found: list[Named] = []
     for match in matches:
         organisation, product = match.value.organisation, match.value.product
         name = organisation.names[0]
-        evident = name in sure or organisation.asset in told - {""} or _sign(match, tokens, text)
+        evident = name in sure or organisation.asset in told - {""} or _sign(words, match.last, stop)
         if match.value.unsure and not evident:
             continue
         label, value = ("PRODUCT", product) if product else ("ORG", name)
-        found.append(Named(label, value, "" if product else organisation.asset, match.begin, match.end))
+        asset = "" if product else organisation.asset
+        found.append(Named(label, value, asset, int(words.begins[match.first]), int(words.ends[match.last])))
     return found
 
 
-def _sign(match: Match[Known], tokens: Sequence[Token], text: str) -> bool:
-    if match.last + 1 >= len(tokens):
+def _sign(words: "Words", last: int, stop: int) -> bool:
+    if last + 1 >= stop:
         return False
-    after = tokens[match.last + 1]
-    gap = text[match.end : after.begin]
+    after, gap = words.word(last + 1), words.gap(last)
     # `Apple's shares`: the word behind the possessive.
-    if after.text == "s" and gap in ("'", "’") and match.last + 2 < len(tokens):
-        after, gap = tokens[match.last + 2], " "
-    return gap == " " and after.text in COMPANY_SIGNS
+    if after == "s" and gap in ("'", "’") and last + 2 < stop:
+        after, gap = words.word(last + 2), " "
+    return gap == " " and after in COMPANY_SIGNS

@@ -4,13 +4,16 @@ Without a spaCy pipeline there is nothing to tell a surname by, so that first na
 case are not found.
 """
 
-import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from pipeline_platform.enrich.gazetteer import WORD, holding
+from pipeline_platform.enrich.gazetteer import flags, words_in
 from pipeline_platform.enrich.names import GIVEN_NAMES
+
+if TYPE_CHECKING:
+    from pipeline_platform.enrich.words import Words
 
 TITLES = frozenset(
     {"Chancellor", "Dr", "Governor", "Justice", "King", "Lord", "Mayor", "Minister", "Mr", "Mrs", "Ms", "Pope"}
@@ -53,53 +56,50 @@ NOT_SURNAMES = BUILDINGS | frozenset(
 )
 """Capitalised words behind a given name or title that are no surname."""
 
-GAP = re.compile(r"\.? ")
-
-
-def naming(texts: pd.Series) -> np.ndarray:
-    """Positions of the texts in which `persons` may find somebody."""
-    return holding(texts, FIRST_WORDS)
+GAPS = (" ", ". ")
 
 
 def persons(text: str) -> list[tuple[str, int, int]]:
     """The persons of a text in their order: name, and where it begins and ends."""
-    tokens = [(found[0], *found.span()) for found in WORD.finditer(text)]
-    found: list[tuple[str, int, int]] = []
-    position = 0
-    while position < len(tokens) - 1:
-        word, begin, end = tokens[position]
-        last = _surname(tokens, position, text) if word in FIRST_WORDS else None
-        if last is None:
-            position += 1
+    words = words_in(text)
+    return [(name, words.characters(0, begin), words.characters(0, end)) for _, name, begin, end in persons_in(words)]
+
+
+def persons_in(words: "Words") -> Iterator[tuple[int, str, int, int]]:
+    """The persons of texts in their order: text, name, and the bytes between which it stands."""
+    candidates = np.flatnonzero(flags(words, FIRST_WORDS)[words.codes])
+    texts = np.searchsorted(words.stops, candidates, "right")
+    last = -1
+    for first, text in zip(candidates.tolist(), texts.tolist(), strict=True):
+        if first <= last:
             continue
-        # A title is no part of the name.
-        if word not in GIVEN_NAMES:
-            begin = tokens[position + 1][1]
-        end = tokens[last][2]
-        found.append((" ".join(text[begin:end].split()), begin, end))
-        position = last + 1
-    return found
+        found = _surname(words, first, int(words.stops[text]))
+        if found is not None:
+            last = found
+            # A title is no part of the name.
+            begin = words.begins[first if words.word(first) in GIVEN_NAMES else first + 1]
+            end = words.ends[last]
+            yield text, " ".join(words.span(begin, end).split()), int(begin), int(end)
 
 
-def _surname(tokens: list[tuple[str, int, int]], first: int, text: str) -> int | None:
-    """The position of the last word of the name that begins at `first`; None when no surname follows."""
+def _surname(words: "Words", first: int, stop: int) -> int | None:
+    """The last word of the name that begins with the word `first`; None when no surname follows before `stop`."""
     last = first
-    for position in range(first + 1, min(first + 4, len(tokens))):
-        word, begin, _ = tokens[position]
-        if not GAP.fullmatch(text[tokens[position - 1][2] : begin]):
+    for at in range(first + 1, min(first + 4, stop)):
+        if words.gap(at - 1) not in GAPS:
             break
+        word = words.word(at)
         initial = len(word) == 1 and word.isupper()
         more = word in GIVEN_NAMES
         if not (initial or more or word in PARTICLES):
             if _may_be_surname(word):
-                last = position
+                last = at
             break
         if more:
-            last = position
+            last = at
     if last == first:
         return None
-    after = tokens[last + 1] if last + 1 < len(tokens) else None
-    named_after = after and after[0] in BUILDINGS and text[tokens[last][2] : after[1]] == " "
+    named_after = last + 1 < stop and words.word(last + 1) in BUILDINGS and words.gap(last) == " "
     return None if named_after else last
 
 

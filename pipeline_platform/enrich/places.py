@@ -11,9 +11,10 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,17 +24,19 @@ from pipeline_platform.dedup.cities import RegisteredPlace
 from pipeline_platform.dedup.places import registry
 from pipeline_platform.enrich.cities import CITIES, City
 from pipeline_platform.enrich.countries import COUNTRIES, REGIONS, Land
-from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Token, holding, without_accents
+from pipeline_platform.enrich.gazetteer import Gazetteer, Match, Matches, flags, without_accents, words_in
 from pipeline_platform.enrich.geocoded import GeocodedPlace
-from pipeline_platform.enrich.language import NOT_LANGUAGE
+from pipeline_platform.enrich.language import words_of
 from pipeline_platform.enrich.names import GIVEN_NAMES
+from pipeline_platform.enrich.texts import as_array
 from pipeline_platform.schemas.columns import text as text_column
 from pipeline_platform.schemas.columns import texts
 from pipeline_platform.settings import Settings
 
-VERSION = "1"
+if TYPE_CHECKING:
+    from pipeline_platform.enrich.words import Words
 
-MAX_CHARACTERS = 10_000
+VERSION = "1"
 
 UNKNOWN_POPULATION = 1_000_000
 """Of places that settings add: whoever names one means it."""
@@ -96,9 +99,13 @@ class Place:
 
     key: str
     country: str
+    is_city: bool
     begin: int
     end: int
-    is_city: bool
+
+
+Meant: TypeAlias = tuple[str, str, bool]
+"""Key, country, and whether it is a city, of a `Place`."""
 
 
 def gazetteer_cities(places: Iterable[RegisteredPlace]) -> tuple[City, ...]:
@@ -159,69 +166,132 @@ ABBREVIATIONS: Mapping[str, tuple[Land, ...]] = {
 
 
 class Finder:
-    """Finds the places of a text in a gazetteer."""
+    """Finds the places of texts in a gazetteer."""
 
     def __init__(self, cities: Iterable[City] = CITIES) -> None:
         self._names = Gazetteer(_names(cities))
-
-    def naming(self, texts: pd.Series) -> np.ndarray:
-        """Positions of the texts in which `find` may find a place."""
-        return holding(texts, self._names.anchors)
+        self._sure = np.array([not name.unsure for name in self._names.values], bool)
+        self._suffixes = self._names.beginnings | ABBREVIATIONS.keys()
+        self._alone = lru_cache(maxsize=1 << 14)(self._meant_alone)
 
     def find(self, text: str) -> list[Place]:
         """The places of a text, in their order."""
-        tokens = self._names.tokens(text)
-        matches = self._names.find(tokens, text)
-        context = _context(matches)
-        found: list[Place] = []
+        words = words_in(text)
+        matches = self._names.find(words)
+        found = self._meant(words, self._matches(matches, slice(None)), 0)
+        return [
+            Place(
+                *place,
+                words.characters(0, words.begins[match.first]),
+                words.characters(0, words.ends[match.last]),
+            )
+            for match, place in found
+        ]
+
+    def meant(self, words: "Words") -> Iterator[tuple[int, tuple[Meant, ...]]]:
+        """The texts that may name places, and which, in their order."""
+        matches = self._names.find(words)
+        if not len(matches.texts):
+            return
+        # What is meant by the names of a text mostly follows from them, and from given names before them: then it
+        # is told once. Else it depends on the words around them.
+        given = _behind_given_names(words, matches)
+        alone = self._sure[matches.names] & ~self._before_suffixes(words, matches)
+        others = np.add.reduceat(~alone, np.flatnonzero(np.diff(matches.texts, prepend=-1)))
+        keys = matches.names * 2 + given
+        for (text, begin, end), other in zip(matches.by_text(), others.tolist(), strict=True):
+            if not other:
+                yield text, self._alone(keys[begin:end].tobytes())
+            else:
+                found = self._meant(words, self._matches(matches, slice(begin, end)), text)
+                yield text, tuple(place for _, place in found)
+
+    def _matches(self, matches: Matches, each: slice) -> list[Match[Name]]:
+        return [
+            Match(self._names.values[name], first, last)
+            for name, first, last in zip(
+                matches.names[each].tolist(), matches.firsts[each].tolist(), matches.lasts[each].tolist(), strict=True
+            )
+        ]
+
+    def _before_suffixes(self, words: "Words", matches: Matches) -> np.ndarray:
+        """Whether a word follows that may tell which city it is."""
+        after = np.minimum(matches.lasts + 1, len(words.codes) - 1)
+        return flags(words, self._suffixes)[words.codes[after]] & (matches.lasts + 1 < words.stops[matches.texts])
+
+    def _meant_alone(self, keys: bytes) -> tuple[Meant, ...]:
+        """What is meant by names that stand for themselves: twice the position of each, and 1 behind a given name."""
+        told = [(self._names.values[key >> 1], key & 1) for key in np.frombuffer(keys, np.int64).tolist()]
+        context = _context(name for name, _ in told)
+        found = (_meant(name, (), context, given=bool(given)) for name, given in told)
+        return tuple(place for place in found if place)
+
+    def _meant(self, words: "Words", matches: Sequence[Match[Name]], text: int) -> list[tuple[Match[Name], Meant]]:
+        first, stop = words.first(text), int(words.stops[text])
+        context = _context(match.value for match in matches)
+        found: list[tuple[Match[Name], Meant]] = []
         for match in matches:
             name = match.value
-            if not (name.cities or name.lands) or (name.unsure and not _evident(match, tokens, text, context)):
+            if not (name.cities or name.lands) or (name.unsure and not _evident(words, match, first, stop, context)):
                 continue
-            if name.cities and not _follows_given_name(match, tokens, text):
-                city = self._city(match, tokens, text, context)
-                if city:
-                    found.append(Place(city.key, city.country, match.begin, match.end, is_city=True))
-            elif name.lands:
-                countries = {land.country for land in name.lands}
-                meant = countries if len(countries) == 1 else countries & context.keys()
-                if len(meant) == 1:
-                    country = meant.pop()
-                    found.append(Place(country, country, match.begin, match.end, is_city=False))
+            before = match.first - 1
+            given = before >= first and words.word(before) in GIVEN_NAMES and words.gap(before) == " "
+            place = _meant(name, self._told_after(words, match, stop), context, given=given)
+            if place:
+                found.append((match, place))
         return found
 
-    def _city(self, match: Match[Name], tokens: list[Token], text: str, context: Mapping[str, int]) -> City | None:
-        cities = match.value.cities
-        lands = self._told_after(match, tokens, text)
-        if lands:
-            told = [city for city in cities if any(_lies_in(city, land) for land in lands)]
-            # A part of a country names the city beyond doubt; a country may be the next of a list.
-            if told or any(land.region for land in lands):
-                cities = tuple(told)
-        weights = [math.log10(city.population) + CONTEXT * (city.country in context) for city in cities]
-        return max(zip(weights, cities, strict=True), key=lambda one: (one[0], one[1].key))[1] if cities else None
-
-    def _told_after(self, match: Match[Name], tokens: list[Token], text: str) -> tuple[Land, ...]:
-        if match.last + 1 >= len(tokens):
+    def _told_after(self, words: "Words", match: Match[Name], stop: int) -> tuple[Land, ...]:
+        if match.last + 1 >= stop or not SUFFIX.fullmatch(words.gap(match.last)):
             return ()
-        token = tokens[match.last + 1]
-        if not SUFFIX.fullmatch(text[match.end : token.begin]):
-            return ()
-        after = self._names.longest(tokens, match.last + 1, text)
+        after = self._names.longest(words, match.last + 1, stop)
         if after and after.value.lands:
             return after.value.lands
-        return ABBREVIATIONS.get(token.text, ()) if token.text.isupper() else ()
+        word = words.word(match.last + 1)
+        return ABBREVIATIONS.get(word, ()) if word.isupper() else ()
+
+
+def _behind_given_names(words: "Words", matches: Matches) -> np.ndarray:
+    firsts = matches.firsts
+    before = np.maximum(firsts - 1, 0)
+    inside = firsts > np.where(matches.texts > 0, words.stops[matches.texts - 1], 0)
+    gap = words.ends[before]
+    spaced = (words.begins[firsts] - gap == 1) & (words.data[np.minimum(gap, len(words.data) - 1)] == ord(" "))
+    return inside & spaced & flags(words, GIVEN_NAMES)[words.codes[before]]
+
+
+def _meant(name: Name, told: Sequence[Land], context: Mapping[str, int], *, given: bool) -> Meant | None:
+    """What a name stands for: `told` are the countries and parts that follow it, `given` that a given name precedes."""
+    if name.cities and not given:
+        city = _city(name.cities, told, context)
+        return (city.key, city.country, True) if city else None
+    if name.lands:
+        countries = {land.country for land in name.lands}
+        meant = countries if len(countries) == 1 else countries & context.keys()
+        if len(meant) == 1:
+            country = meant.pop()
+            return country, country, False
+    return None
+
+
+def _city(cities: Sequence[City], lands: Sequence[Land], context: Mapping[str, int]) -> City | None:
+    if lands:
+        told = [city for city in cities if any(_lies_in(city, land) for land in lands)]
+        # A part of a country names the city beyond doubt; a country may be the next of a list.
+        if told or any(land.region for land in lands):
+            cities = told
+    weights = [math.log10(city.population) + CONTEXT * (city.country in context) for city in cities]
+    return max(zip(weights, cities, strict=True), key=lambda one: (one[0], one[1].key))[1] if cities else None
 
 
 def _lies_in(city: City, land: Land) -> bool:
     return city.country == land.country and (not land.region or city.region in ("", land.region))
 
 
-def _context(matches: Iterable[Match[Name]]) -> Counter[str]:
+def _context(names: Iterable[Name]) -> Counter[str]:
     """Countries that the text speaks of beyond doubt, with how often."""
     found: Counter[str] = Counter()
-    for match in matches:
-        name = match.value
+    for name in names:
         if name.adjective_of:
             found[name.adjective_of] += 1
         elif not name.unsure:
@@ -231,38 +301,37 @@ def _context(matches: Iterable[Match[Name]]) -> Counter[str]:
     return found
 
 
-def _evident(match: Match[Name], tokens: list[Token], text: str, context: Mapping[str, int]) -> bool:
-    """Whether a name that may be something else is a place here."""
-    before = tokens[match.first - 1] if match.first else None
-    after = tokens[match.last + 1] if match.last + 1 < len(tokens) else None
-    if text[match.begin : match.end] in FALSE_FRIENDS:
-        return not all(one is None or one.text.isupper() for one in (before, after))
-    if after and SUFFIX.fullmatch(text[match.end : after.begin]) and after.text in ABBREVIATIONS:
+def _evident(words: "Words", match: Match[Name], first: int, stop: int, context: Mapping[str, int]) -> bool:
+    """Whether a name that may be something else is a place here; the text has the words from `first` to `stop`."""
+    before = words.word(match.first - 1) if match.first > first else None
+    after = words.word(match.last + 1) if match.last + 1 < stop else None
+    gap_before = words.gap(match.first - 1) if before is not None else ""
+    gap_after = words.gap(match.last) if after is not None else ""
+    if words.span(words.begins[match.first], words.ends[match.last]) in FALSE_FRIENDS:
+        return not all(one is None or one.isupper() for one in (before, after))
+    if after is not None and SUFFIX.fullmatch(gap_after) and after in ABBREVIATIONS:
         return True
     beside = [
-        one.text[0].isupper()
-        for one, gap in (
-            (before, text[before.end : match.begin] if before else ""),
-            (after, text[match.end : after.begin] if after else ""),
-        )
-        if one is not None and gap == " "
+        one[0].isupper() for one, gap in ((before, gap_before), (after, gap_after)) if one is not None and gap == " "
     ]
     if any(beside):
         return False
-    if before is not None and before.text in PREPOSITIONS and text[before.end : match.begin] == " ":
+    if before is not None and before in PREPOSITIONS and gap_before == " ":
         return True
     # At the beginning of a sentence every word has a capital.
-    if before is None or SENTENCE_END.search(text[before.end : match.begin]):
+    if before is None or SENTENCE_END.search(gap_before):
         return False
     countries = {land.country for land in match.value.lands} | {city.country for city in match.value.cities}
     return not countries.isdisjoint(context)
 
 
-def _follows_given_name(match: Match[Name], tokens: list[Token], text: str) -> bool:
-    if not match.first:
-        return False
-    before = tokens[match.first - 1]
-    return before.text in GIVEN_NAMES and text[before.end : match.begin] == " "
+@lru_cache(maxsize=1 << 14)
+def _most_named(found: tuple[Meant, ...]) -> list[str]:
+    """Cities, then countries, each from the most to the least often named."""
+    # `most_common` keeps the order of the text among equally frequent ones.
+    cities = Counter(key for key, _, is_city in found if is_city).most_common()
+    countries = Counter(country for _, country, _ in found).most_common()
+    return [key for key, _ in (*cities, *countries)]
 
 
 class Places:
@@ -295,16 +364,12 @@ class Places:
         """The places of each text, and the main one."""
         if self._finder is None:
             self._finder = Finder(with_geocoded(gazetteer_cities(self._registered), self._geocoded))
-        words = texts.str.slice(0, MAX_CHARACTERS).str.replace(NOT_LANGUAGE, "\n", regex=True)
+        from pipeline_platform.enrich.words import names
+
         named = np.empty(len(texts), dtype=object)
         named[:] = [[]] * len(texts)
         main: list[str | None] = [None] * len(texts)
-        sentences = words.to_numpy(dtype=object)
-        for position in self._finder.naming(words):
-            found = self._finder.find(sentences[position])
-            # `most_common` keeps the order of the text among equally frequent ones.
-            cities = [key for key, _ in Counter(place.key for place in found if place.is_city).most_common()]
-            countries = [key for key, _ in Counter(place.country for place in found).most_common()]
-            named[position] = cities + countries
-            main[position] = next(iter(named[position]), None)
+        for text, found in self._finder.meant(names(words_of(as_array(texts)))):
+            named[text] = _most_named(found)
+            main[text] = next(iter(named[text]), None)
         return pd.DataFrame({"places": named, "place": main})

@@ -1,13 +1,24 @@
 """The texts of documents: what components look at."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
 from pipeline_platform.schemas.columns import TEXT
 
+Texts: TypeAlias = pd.Series | arrow.Array | Sequence[str | None]
+
 MAX_CHARACTERS = 10_000
 """Characters of a document that components look at."""
+
+
+def as_array(texts: Texts) -> arrow.Array:
+    """The texts as one array of strings."""
+    found = arrow.array(texts, type=arrow.string())
+    return found.combine_chunks() if isinstance(found, arrow.ChunkedArray) else found
 
 
 def distinct_texts(documents: pd.DataFrame) -> tuple[pd.Series, arrow.Array]:

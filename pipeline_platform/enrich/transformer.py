@@ -6,6 +6,7 @@ log and in `model_versions`.
 
 import logging
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import ClassVar
@@ -60,6 +61,9 @@ def label_values(labels: Sequence[str]) -> dict[str, float]:
     return values
 
 
+_READING = threading.Lock()
+
+
 @cache
 def _load(model: str, onnx_file: str | None) -> tuple[TextClassifier, np.ndarray]:
     """The classifier, and what each of its labels is worth."""
@@ -92,7 +96,9 @@ class SentimentModel:
             written = (texts != "").to_numpy(dtype=bool)
             try:
                 classifier, values = _load(self._model, self._file)
-                scores[written] = classifier.probabilities(texts[written].tolist()) @ values
+                # It uses every core by itself, and its tokenizer may not be borrowed twice.
+                with _READING:
+                    scores[written] = classifier.probabilities(texts[written].tolist()) @ values
                 self.version = classifier.version
             except (ImportError, OSError, ClassifierUnavailableError, UnfitModelError) as error:
                 self.version = f"{self._model} {UNAVAILABLE}"

@@ -1,17 +1,13 @@
-import os
-import signal
-from concurrent.futures import wait
+import threading
 
 import pandas as pd
 import pytest
 
-from pipeline_platform.enrich.cores import BATCH, Cores
+from pipeline_platform.enrich.cores import BATCH, in_batches
 from pipeline_platform.enrich.documents import enrich
 from pipeline_platform.enrich.registry import configured
 from pipeline_platform.schemas.columns import TEXT
 from pipeline_platform.settings import load_settings
-
-PROCESSES = 2
 
 
 @pytest.fixture(scope="module")
@@ -21,41 +17,26 @@ def documents():
     return pd.DataFrame({"title": pd.Series([None] * len(texts), dtype=TEXT), "text": pd.Series(texts, dtype=TEXT)})
 
 
-@pytest.fixture(scope="module")
-def alone(documents):
-    return enrich(documents, configured(load_settings()))
+def test_several_threads_say_what_one_says(documents):
+    alone = enrich(documents, configured(load_settings()), threads=1)
+    assert enrich(documents, configured(load_settings()), threads=2).equals(alone)
+    few = documents.iloc[BATCH - 10 : BATCH + 10]
+    assert enrich(few, configured(load_settings())).equals(alone.loc[few.index])
 
 
-def helpers_of(cores):
-    return list(cores._pool._processes)
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (BATCH, [BATCH]), (2 * BATCH + 1, [BATCH, BATCH, 1])])
+def test_batches_come_in_order(count, sizes):
+    found = in_batches(lambda batch: range(count)[batch], count, threads=2)
+    assert [len(batch) for batch in found] == sizes
+    assert [one for batch in found for one in batch] == list(range(count))
 
 
-def test_helpers_say_what_one_process_says_and_are_gone_afterwards(documents, alone):
-    components = configured(load_settings())
-    with Cores(components, PROCESSES, worth_helpers=1) as cores:
-        cores._start()
-        wait([cores._ready])
-        pids = helpers_of(cores)
-        assert enrich(documents, components, apply=cores.apply).equals(alone)
-    assert len(pids) == PROCESSES - 1
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+def test_batches_are_read_side_by_side_and_errors_come_through():
+    both = threading.Barrier(2, timeout=60)
+    in_batches(lambda batch: both.wait(), 2 * BATCH, threads=2)
 
+    def fail(batch):
+        raise OSError(f"no disk at {batch.start}")
 
-def test_a_killed_helper_costs_nothing_but_time(documents, alone):
-    components = configured(load_settings())
-    with Cores(components, PROCESSES, worth_helpers=1) as cores:
-        cores._start()
-        wait([cores._ready])
-        for pid in helpers_of(cores):
-            os.kill(pid, signal.SIGKILL)
-        assert enrich(documents, components, apply=cores.apply).equals(alone)
-
-
-def test_few_texts_start_no_helper(documents, alone):
-    components = configured(load_settings())
-    with Cores(components, PROCESSES) as cores:
-        few = documents.head(20)
-        assert enrich(few, components, apply=cores.apply).equals(alone.head(20))
-        assert cores._pool is None
+    with pytest.raises(OSError, match="no disk at 0"):
+        in_batches(fail, 2 * BATCH, threads=2)

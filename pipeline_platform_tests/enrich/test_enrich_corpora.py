@@ -3,7 +3,6 @@ import pytest
 
 from benchmarks import extraction
 from pipeline_platform.enrich.frequencies import english
-from pipeline_platform.enrich.keywords import by_degree
 from training import document_frequencies
 
 pytestmark = pytest.mark.skipif(not extraction.CORPORA.is_dir(), reason="no labelled text in ../shared/corpora")
@@ -18,7 +17,7 @@ def test_language_of_short_fragments():
 def test_keywords_of_abstracts_beat_rake():
     found = extraction.keywords()
     assert found > 0.27
-    assert found > extraction.keywords(by_degree) + 0.03
+    assert found > extraction.keywords(by_degree=True) + 0.03
 
 
 def test_the_shipped_frequencies_are_those_of_the_texts():
