@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    aggregates,
     anomalies,
     definitions_load,
     enrichment,
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "validation": Benchmark(validation.run, validation.SCALE, "rows", 5),
     "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),
     "anomalies": Benchmark(anomalies.run, anomalies.SCALE, "tables", 1),
+    "aggregates": Benchmark(aggregates.run, aggregates.SCALE, "documents", 1),
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),
     "ingest": Benchmark(ingest.run, ingest.SCALE, "times the demo's data", 3),

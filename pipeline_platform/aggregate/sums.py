@@ -34,6 +34,11 @@ def reach(documents: pd.DataFrame) -> pd.Series:
     return (1 + numbers["score"] + numbers["replies"]).clip(upper=MOST_REACH)
 
 
+def kept_canonical(documents: pd.DataFrame) -> np.ndarray:
+    """Which documents the measures are over: no copies, and none that the upstream says are removed."""
+    return documents["is_canonical"].to_numpy(dtype=bool) & ~documents["is_deleted"].to_numpy(dtype=bool)
+
+
 def measured(documents: pd.DataFrame) -> pd.DataFrame:
     """The numbers that text aggregates add up, 0 for documents that the upstream says are removed.
 
@@ -45,7 +50,7 @@ def measured(documents: pd.DataFrame) -> pd.DataFrame:
         `STEPS` times reach. Measures are over canonical documents; `documents` counts copies too.
     """
     kept = ~documents["is_deleted"].to_numpy(dtype=bool)
-    canonical = documents["is_canonical"].to_numpy(dtype=bool) & kept
+    canonical = kept_canonical(documents)
     score = documents["sentiment"].to_numpy(dtype="float64", na_value=np.nan)
     scored = canonical & ~np.isnan(score)
     sentiment = np.rint(np.where(scored, score, 0.0) * STEPS).astype("int64")
@@ -69,7 +74,7 @@ def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, cou
     """Sums of `numbers` over groups of documents.
 
     Args:
-        numbers: as `measured` gives them.
+        numbers: whole numbers per document, as `measured` gives them.
         documents: positions of documents, a document as often as it has groups.
         groups: group of each, in `[0, count)`.
         count: number of groups.
@@ -82,7 +87,7 @@ def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, cou
     # A sum over groups is the product with the matrix that tells who belongs where: nothing is copied per membership.
     ones = np.ones(len(groups), dtype="int8")
     members = csr_array((ones, (groups, documents)), shape=(count, len(numbers)))
-    return pd.DataFrame(members @ numbers.to_numpy(), columns=SUMS)
+    return pd.DataFrame(members @ numbers.to_numpy(), columns=numbers.columns)
 
 
 def memberships(lists: pd.Series) -> tuple[np.ndarray, np.ndarray, pd.Series]:
