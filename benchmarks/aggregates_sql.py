@@ -35,11 +35,9 @@ _MEASURES = """
     coalesce(sum(reached) filter (is_canonical), 0)::bigint as reach,
     sum(sentiment * reached) filter (is_scored) / sum(reached) filter (is_scored) as reach_weighted_sentiment
 """
-_EMOTIONS = ",\n".join(
-    f"count(*) filter (is_canonical and emotion = '{one}') / nullif(emotional_documents, 0) as {one}_share"
-    for one in EMOTIONS
+_EMOTIONS = ", ".join(
+    f"avg((emotion = '{one}')::int) filter (is_canonical and emotion is not null) as {one}_share" for one in EMOTIONS
 )
-_TOPIC = f"{_MEASURES}, count(distinct source) as sources, count(emotion) filter (is_canonical) as emotional_documents"
 
 SENTIMENT_HOURLY = f"""
 select date_trunc('hour', created_at) as hour,
@@ -86,21 +84,28 @@ with names as (
 select * from told where subject is not null
 """
 
+_ABOUT = f"""
+    {_MEASURES}, count(distinct source) as sources,
+    count(emotion) filter (is_canonical) as emotional_documents,
+    {_EMOTIONS}
+"""
+
 TOPIC_DAILY = f"""
-with sums as (
-    select event_date, 'taxonomy' as scheme, topic, topic as label, {_TOPIC},
-           {{emotions}}
-    from kept where topic is not null group by event_date, topic
-    union all
-    select event_date, 'discovered', topic_id, any_value(label), {_TOPIC},
-           {{emotions}}
-    from kept join document_topics using (document_id, event_date) join topics using (event_date, topic_id)
-    group by event_date, topic_id
+with fixed as (
+    select event_date, topic, {_ABOUT} from kept where topic is not null group by event_date, topic
+), discovered as (
+    select event_date, topic_id as topic, {_ABOUT}
+    from kept join document_topics using (document_id, event_date) group by event_date, topic_id
+), sums as (
+    select *, 'taxonomy' as scheme, topic as label from fixed
+    union all by name
+    select discovered.*, 'discovered' as scheme, label
+    from discovered join topics on discovered.event_date = topics.event_date and topic = topic_id
 ), totals as (
     select event_date, count(*) filter (is_canonical) as total from kept group by event_date
 )
 select sums.*, canonical_documents / nullif(total, 0) as share_of_documents from sums join totals using (event_date)
-""".format(emotions=_EMOTIONS.replace("emotional_documents", "count(emotion) filter (is_canonical)"))
+"""
 
 KEYWORD_DAILY = f"""
 with said as (select * replace (unnest(keywords) as keywords) from kept), daily as (

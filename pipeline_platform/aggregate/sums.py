@@ -30,8 +30,12 @@ SUMS = [
 
 def reach(documents: pd.DataFrame) -> pd.Series:
     """How far a document got: 1 + score + replies, at most `MOST_REACH`; unknown and negative numbers count as 0."""
-    numbers = documents[["score", "replies"]].fillna(0).clip(lower=0, upper=MOST_REACH).astype("int64")
-    return (1 + numbers["score"] + numbers["replies"]).clip(upper=MOST_REACH)
+    told = 1 + sum(_clipped(documents[name]) for name in ("score", "replies"))
+    return pd.Series(np.minimum(told, MOST_REACH), index=documents.index)
+
+
+def _clipped(numbers: pd.Series) -> np.ndarray:
+    return np.clip(compute.fill_null(arrow.array(numbers), 0).to_numpy(zero_copy_only=False), 0, MOST_REACH)
 
 
 def kept_canonical(documents: pd.DataFrame) -> np.ndarray:

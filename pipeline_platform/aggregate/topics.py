@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.sums import kept_canonical, with_means
+from pipeline_platform.aggregate.sums import SUMS, kept_canonical, measured, with_means
 from pipeline_platform.aggregate.text import sums_by_day
 from pipeline_platform.enrich.emotion import EMOTIONS
 from pipeline_platform.schemas.aggregated.topics import DISCOVERED, TAXONOMY, TOPIC_DAILY
@@ -32,18 +32,25 @@ def topic_daily(
     """
     rows = on_days(documents, days)
     counted = kept_canonical(rows)
-    felt = _emotions(rows, counted)
-    fixed, taxonomy = pd.factorize(rows["topic"].array)
-    given = np.flatnonzero(fixed >= 0)
-    sums, names = sums_by_day(rows, given, fixed[given], len(taxonomy), felt)
-    topic = pd.Series(taxonomy, dtype=TEXT).take(names).array
-    of_taxonomy = sums.assign(scheme=TAXONOMY, topic=topic, label=topic)
+    given, taxonomy = pd.factorize(rows["topic"].array)
+    known = np.flatnonzero(given >= 0)
     members, ids = _assigned(rows, on_days(assignments, days))
-    found, different = pd.factorize(ids)
-    sums, names = sums_by_day(rows, members, found, len(different), felt)
-    discovered = sums.assign(scheme=DISCOVERED, topic=pd.Series(different, dtype=TEXT).take(names).array)
+    found, discovered = pd.factorize(ids)
+    sums, topics_of = sums_by_day(
+        rows,
+        np.concatenate([known, members]),
+        np.concatenate([given[known], len(taxonomy) + found]),
+        len(taxonomy) + len(discovered),
+        _with_emotions(rows, counted),
+    )
+    names = pd.concat([pd.Series(taxonomy, dtype=TEXT), pd.Series(discovered, dtype=TEXT)], ignore_index=True)
+    sums = sums.assign(
+        topic=names.take(topics_of).array, scheme=np.where(topics_of < len(taxonomy), TAXONOMY, DISCOVERED)
+    )
     labels = on_days(topics, days)[["event_date", "topic_id", "label"]].rename(columns={"topic_id": "topic"})
-    sums = pd.concat([of_taxonomy, discovered.merge(labels, on=["event_date", "topic"])], ignore_index=True)
+    of_taxonomy = sums[sums["scheme"] == TAXONOMY]
+    of_discovered = sums[sums["scheme"] == DISCOVERED].merge(labels, on=["event_date", "topic"])
+    sums = pd.concat([of_taxonomy.assign(label=of_taxonomy["topic"]), of_discovered], ignore_index=True)
     total = sums["event_date"].map(pd.Series(counted, index=rows["event_date"].array).groupby(level=0).sum())
     emotional = sums[list(EMOTIONS)].sum(axis=1)
     shares = sums[list(EMOTIONS)].div(emotional.where(emotional > 0), axis=0).add_suffix("_share")
@@ -55,12 +62,14 @@ def topic_daily(
     )
 
 
-def _emotions(rows: pd.DataFrame, counted: np.ndarray) -> pd.DataFrame:
-    """1 in the column of the emotion of each document that counts, else 0."""
+def _with_emotions(rows: pd.DataFrame, counted: np.ndarray) -> pd.DataFrame:
+    """What is added up of documents, and 1 in the column of the emotion of each one that counts, else 0."""
     emotion = compute.index_in(arrow.array(rows["emotion"]), arrow.array(EMOTIONS, arrow.string()))
     codes = emotion.fill_null(-1).to_numpy(zero_copy_only=False)
     felt = (codes[:, None] == np.arange(len(EMOTIONS))) & counted[:, None]
-    return pd.DataFrame(felt.astype("int64"), columns=list(EMOTIONS), index=rows.index)
+    return pd.DataFrame(
+        np.hstack([measured(rows).to_numpy(), felt], dtype="int64"), columns=[*SUMS, *EMOTIONS], index=rows.index
+    )
 
 
 def _assigned(rows: pd.DataFrame, assignments: pd.DataFrame) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
