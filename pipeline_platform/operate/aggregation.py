@@ -1,7 +1,8 @@
 """Aggregates from the tables: what each of them reads, and when."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,9 @@ from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.lake import Snapshot
 from pipeline_platform.storage.stores import Stores
 
+SIDE_BY_SIDE = 2
+"""Turns that are computed at a time."""
+
 
 def tables_of(one: Input) -> list[Table]:
     """The table of an input, or all tables of its layer; none for the log of fetches."""
@@ -30,7 +34,7 @@ def computed(
 ) -> Iterator[pd.DataFrame]:
     """The rows of `days`, a frame for each turn of the aggregate.
 
-    What a turn needs is read while the one before is computed, since most of both is done outside of Python; so two
+    Turns are read one after the other and computed side by side, since most of it is done outside of Python; so a few
     turns are held at a time.
 
     Args:
@@ -41,13 +45,21 @@ def computed(
     """
     inputs = Inputs(stores, aggregate.inputs)
     turns = aggregate.turns(days)
-    with ThreadPoolExecutor(1) as reader:
+    if len(turns) == 1:
+        yield aggregate.compute(turns[0], **inputs.frames(turns[0]), **options)
+        return
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
+        working: deque[Future[pd.DataFrame]] = deque()
         coming = reader.submit(inputs.frames, turns[0])
         for turn, following in pairwise([*turns, None]):
             frames = coming.result()
             if following is not None:
                 coming = reader.submit(inputs.frames, following)
-            yield aggregate.compute(turn, **frames, **options)
+            working.append(workers.submit(aggregate.compute, turn, **frames, **options))
+            if len(working) == SIDE_BY_SIDE:
+                yield working.popleft().result()
+        while working:
+            yield working.popleft().result()
 
 
 class Inputs:
