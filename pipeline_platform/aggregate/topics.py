@@ -35,7 +35,7 @@ def topic_daily(
     given, taxonomy = pd.factorize(rows["topic"].array)
     known = np.flatnonzero(given >= 0)
     members, ids = _assigned(rows, on_days(assignments, days))
-    found, discovered = pd.factorize(ids)
+    found, discovered = pd.factorize(ids.array)
     sums, topics_of = sums_by_day(
         rows,
         np.concatenate([known, members]),
@@ -72,11 +72,11 @@ def _with_emotions(rows: pd.DataFrame, counted: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _assigned(rows: pd.DataFrame, assignments: pd.DataFrame) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
+def _assigned(rows: pd.DataFrame, assignments: pd.DataFrame) -> tuple[np.ndarray, pd.Series]:
     """Position of the document of each assignment, and the topic; less those whose document is not there that day."""
     ids = arrow.chunked_array(arrow.array(rows["document_id"]))
     places = compute.index_in(arrow.array(assignments["document_id"]), value_set=ids)
     positions = places.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     there = np.flatnonzero(positions >= 0)
     same = days_of(rows["event_date"])[positions[there]] == days_of(assignments["event_date"])[there]
-    return positions[there[same]], assignments["topic_id"].array.take(there[same])
+    return positions[there[same]], assignments["topic_id"].take(there[same]).reset_index(drop=True)
