@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    aggregates,
     anomalies,
     correlations,
     definitions_load,
@@ -53,6 +54,7 @@ BENCHMARKS = {
     "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),
     "anomalies": Benchmark(anomalies.run, anomalies.SCALE, "tables", 1),
     "correlations": Benchmark(correlations.run, correlations.SCALE, "histories of each sort", 3),
+    "aggregates": Benchmark(aggregates.run, aggregates.SCALE, "documents", 1),
     "lake": Benchmark(lake.run, lake.SCALE, "records", 5),
     "exports": Benchmark(exports.run, exports.SCALE, "documents a day", 5),
     "http_client": Benchmark(http_client.run, http_client.SCALE, "requests", 5),

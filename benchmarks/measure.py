@@ -7,14 +7,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline_platform.settings import PREFIX
 
 Work = Callable[[], object]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,17 @@ def compared(
         theirs=per / other if per else other,
         speed=speed(seconds[ours], seconds[theirs]),
     )
+
+
+def alone(work: Callable[..., Result], *arguments: object) -> Result:
+    """What `work` gives in a new process, so that its memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def peak_megabytes() -> float:
+    """Peak memory of this process; `getrusage` would tell that of the parent where it was larger."""
+    return next(int(line.split()[1]) / 1024 for line in _lines("/proc/self/status") if line.startswith("VmHWM"))
 
 
 @contextmanager

@@ -10,11 +10,8 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +21,7 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
-from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
+from benchmarks.measure import BenchmarkError, Figure, alone, apart, compared, peak_megabytes, race
 from benchmarks.near_peers import COMMANDS, MISSING, PEERS, Found, shingles
 from pipeline_platform.clean.content import content_hash
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
@@ -121,13 +118,7 @@ def _turn(name: str, file: Path, most: int) -> Turn:
     started = time.perf_counter()
     pairs = _ours(texts) if name == OURS else PEERS[name](texts)(range(len(texts)))
     seconds = time.perf_counter() - started
-    return Turn(len(texts), seconds, _peak_megabytes(), pairs)
-
-
-def _peak_megabytes() -> float:
-    """Peak memory of this process; `getrusage` would tell that of the parent where it was larger."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+    return Turn(len(texts), seconds, peak_megabytes(), pairs)
 
 
 def _todays_turn(name: str, file: Path, lake: str) -> Turn:
@@ -150,12 +141,7 @@ def _todays_turn(name: str, file: Path, lake: str) -> Turn:
         started = time.perf_counter()
         found = add(range(first, len(texts)))
     seconds = time.perf_counter() - started
-    return Turn(len(texts) - first, seconds, _peak_megabytes(), found)
-
-
-def _alone(turn: Callable[..., Turn], *arguments: object) -> Turn:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(turn, *arguments).result()
+    return Turn(len(texts) - first, seconds, peak_megabytes(), found)
 
 
 def _quality(data: Planted, turn: Turn) -> tuple[float, float]:
@@ -172,7 +158,7 @@ def _beside(what: str, data: Planted, rounds: int) -> list[Figure]:
     with apart() as folder:
         file = folder / "texts.parquet"
         parquet.write_table(arrow.table({"text": data.texts}), file)
-        turns = {name: [_alone(_turn, name, file, most[name]) for _ in range(rounds)] for name in (OURS, *others)}
+        turns = {name: [alone(_turn, name, file, most[name]) for _ in range(rounds)] for name in (OURS, *others)}
     ours = turns[OURS][0]
     precision, recall = _quality(data, ours)
     rate = median(turn.texts / turn.seconds for turn in turns[OURS])
@@ -259,7 +245,7 @@ def _day_beside_its_week(a_day: int, rounds: int) -> list[Figure]:
         columns = ["title", "text", "content_hash", "event_date"]
         parquet.write_table(arrow.Table.from_pandas(documents[columns], preserve_index=False), file)
         names = [OURS, *(name for name in PEERS if _affordable(name, data.texts) == len(data.texts))]
-        turns = {name: [_alone(_todays_turn, name, file, lake.location) for _ in range(rounds)] for name in names}
+        turns = {name: [alone(_todays_turn, name, file, lake.location) for _ in range(rounds)] for name in names}
     if not results["index"].equals(results["no index"]):
         raise BenchmarkError("the stored signatures changed the result")
     what = f"a day of {len(results['index']):,} documents against {WEEK} days from the lake, all methods"

@@ -1,4 +1,4 @@
-"""Discovered topics and keywords: how well topics agree with known classes, how long ids last, and how fast it is.
+"""Discovered topics: how well topics agree with known classes, how long ids last, and how fast it is.
 
 Classes are where texts of `../shared/corpora` are from (restaurant and film reviews, science, Reddit, tweets; training
 splits), and the subjects of the sandbox's posts. Agreement is normalised mutual information: 0 by chance, 1 the same.
@@ -13,15 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import defusedxml.ElementTree
-import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as arrow
 
 from benchmarks.measure import BenchmarkError, Figure, compared, race
-from pipeline_platform.aggregate.keywords import CORPUS_DAYS, MAX_KEYWORDS, MIN_DOCUMENTS, keyword_daily
 from pipeline_platform.sandbox.texts import write
-from pipeline_platform.schemas.columns import DAY, FLAG, INTEGER, REAL, TEXT, TEXTS
+from pipeline_platform.schemas.columns import DAY, FLAG, TEXT
 from pipeline_platform.schemas.topics import TOPICS
 from pipeline_platform.topics import lda
 from pipeline_platform.topics.corpus import Words, counted
@@ -36,9 +33,6 @@ SUBJECTS = ("coins", "markets", "weather", "programming", "news")
 KINDS = ("post", "article", "tweet", "comment")
 FIRST = date(2026, 11, 1)
 STEADY_DAYS = 6
-KEYWORD_DAYS = CORPUS_DAYS + 16
-KEYWORD_TIMES = 50
-"""Documents whose keywords are counted, as a multiple of those that topics are found in."""
 
 
 def labelled() -> tuple[list[str], list[str]]:
@@ -162,84 +156,6 @@ def lasting(documents: pd.DataFrame, days: list[date]) -> dict[str, float]:
     }
 
 
-def written_about(documents: int) -> pd.DataFrame:
-    """Documents with keywords as often as words are: few of them common, most of them rare."""
-    rng = np.random.default_rng(1)
-    sizes = rng.integers(0, 9, documents)
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    known = arrow.array([f"some keyword {number}" for number in range(300_000)])
-    # Neighbours in a row without repetition: the keywords of a document are distinct.
-    starts = np.repeat(rng.zipf(1.3, documents) % (len(known) - 9), sizes)
-    places = starts + np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-    lists = arrow.ListArray.from_arrays(arrow.array(offsets), known.take(arrow.array(places)))
-    days = np.datetime64(FIRST) + rng.integers(0, KEYWORD_DAYS, documents)
-    return pd.DataFrame(
-        {
-            "document_id": pd.array([f"x:{number}" for number in range(documents)], dtype=TEXT),
-            "source": pd.array(rng.choice(["reddit", "x", "rss"], documents), dtype=TEXT),
-            "channel": pd.array(rng.choice(["a", "b"], documents), dtype=TEXT),
-            "score": pd.array(rng.integers(0, 100, documents), dtype=INTEGER),
-            "replies": pd.array(rng.integers(0, 10, documents), dtype=INTEGER),
-            "is_deleted": pd.array(np.zeros(documents, bool), dtype=FLAG),
-            "is_canonical": pd.array(rng.random(documents) < 0.9, dtype=FLAG),
-            "sentiment": pd.array(rng.uniform(-1, 1, documents), dtype=REAL),
-            "sentiment_label": pd.array(rng.choice(["positive", "negative"], documents), dtype=TEXT),
-            "keywords": pd.array(lists, dtype=TEXTS),
-            "event_date": pd.array(arrow.array(days), dtype=DAY),
-        }
-    )
-
-
-IN_SQL = f"""
-with said as (
-    select event_date, unnest(keywords) as keyword, sentiment, source, is_canonical,
-           1 + greatest(coalesce(score, 0), 0) + greatest(coalesce(replies, 0), 0) as reach
-    from documents where not is_deleted
-), daily as (
-    select event_date, keyword, count(*) as documents, count(*) filter (is_canonical) as canonical,
-           avg(sentiment) filter (is_canonical) as sentiment,
-           sum(sentiment * reach) filter (is_canonical) / sum(reach) filter (is_canonical) as weighted,
-           count(distinct source) as sources
-    from said group by all
-), totals as (
-    select event_date, count(*) as documents from documents where is_canonical and not is_deleted group by all
-), scored as (
-    select *, coalesce(sum(canonical) over past, 0) as earlier, min(event_date) over past as first_seen,
-           coalesce((select sum(t.documents) from totals t where t.event_date < daily.event_date
-                     and t.event_date >= daily.event_date - interval {CORPUS_DAYS} day), 0) as corpus
-    from daily where canonical > 0
-    window past as (partition by keyword order by event_date
-                    range between interval {CORPUS_DAYS} day preceding and interval 1 day preceding)
-)
-select *, (1 + ln(canonical)) * (ln((1 + corpus) / (1 + earlier)) + 1) as tf_idf
-from scored where canonical >= {MIN_DOCUMENTS} and event_date >= date '{FIRST + timedelta(days=CORPUS_DAYS)}'
-qualify row_number() over (partition by event_date order by tf_idf desc, canonical desc, keyword) <= {MAX_KEYWORDS}
-order by event_date, tf_idf desc, canonical desc, keyword
-"""
-
-
-def keywords_beside_sql(documents: int, rounds: int) -> Figure:
-    """Seconds of the keywords of 16 days, beside the same in DuckDB.
-
-    Raises:
-        BenchmarkError: the two do not find the same.
-    """
-    frame = written_about(documents)
-    days = [FIRST + timedelta(days=number) for number in range(CORPUS_DAYS, KEYWORD_DAYS)]
-    with duckdb.connect() as connection:
-        connection.register("documents", arrow.Table.from_pandas(frame, preserve_index=False))
-        theirs = connection.execute(IN_SQL).fetch_df()
-        ours = keyword_daily(days, frame).sort_values(["event_date", "rank"])
-        if ours["keyword"].tolist() != theirs["keyword"].tolist():
-            raise BenchmarkError("keyword_daily and the query in SQL do not find the same keywords")
-        seconds = race(
-            {"ours": lambda: keyword_daily(days, frame), "DuckDB": lambda: connection.execute(IN_SQL).fetch_df()},
-            rounds,
-        )
-    figure = compared(f"keywords of 16 days, {documents:,} documents in 30", seconds, "ours", "DuckDB")
-    return figure.aimed("at most 1.5 times the time", bool(figure.speed and figure.speed >= 1 / 1.5))
-
-
 def run(scale: int, rounds: int) -> list[Figure]:
     """Agreement, lasting of ids, and seconds; `scale` is the number of documents of a week."""
     from sklearn.decomposition import LatentDirichletAllocation
@@ -282,5 +198,4 @@ def run(scale: int, rounds: int) -> list[Figure]:
         Figure("first topic by 200 words as by all", 100 * kept[200], "%", "by 50 words", 100 * kept[50]),
         compared(f"topics of a week of {len(week):,} documents", seconds, "ours", "LDA of all documents, defaults"),
         Figure(f"topics told of {len(week):,} documents", len(week) / float(np.median(telling["ours"])), "documents/s"),
-        keywords_beside_sql(KEYWORD_TIMES * scale, rounds),
     ]

@@ -18,9 +18,9 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.sums import SUMS, measured, with_means
+from pipeline_platform.aggregate.sums import SUMS, kept_canonical, measured, with_means
 from pipeline_platform.schemas.aggregated.topics import KEYWORD_DAILY
-from pipeline_platform.schemas.columns import days_of
+from pipeline_platform.schemas.columns import DAY, INTEGER, TEXT, days_of
 
 CORPUS_DAYS = 14
 """Days before a day that its keywords are held against: every weekday twice."""
@@ -32,20 +32,44 @@ MIN_DOCUMENTS = 2
 """Canonical documents of a day that a keyword needs: most phrases occur once and never again."""
 
 
-def keyword_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame:
+def keyword_counts(documents: pd.DataFrame) -> pd.DataFrame:
+    """How many canonical documents have which keyword, which is all that later days need of them.
+
+    Args:
+        documents: `is_canonical`, `is_deleted`, `keywords` and `event_date` of rows of `enriched/documents` of one day.
+
+    Returns:
+        `event_date`, `keyword` and `documents`; the row without a keyword tells how many documents there are.
+    """
+    rows = documents[kept_canonical(documents)]
+    counted = _said(rows)[1].drop_null().value_counts()
+    words = arrow.chunked_array([arrow.nulls(min(len(rows), 1), arrow.string()), counted.field("values")])
+    counts = arrow.chunked_array([arrow.array([len(rows)][: len(rows)], arrow.int64()), counted.field("counts")])
+    day = arrow.repeat(rows["event_date"].iloc[0], len(words)) if len(rows) else arrow.array([], arrow.date32())
+    return pd.DataFrame(
+        {
+            "event_date": pd.array(day, dtype=DAY),
+            "keyword": pd.array(words, dtype=TEXT),
+            "documents": pd.array(counts, dtype=INTEGER),
+        }
+    )
+
+
+def keyword_daily(days: Sequence[date], documents: pd.DataFrame, corpus: pd.DataFrame) -> pd.DataFrame:
     """The keywords of each day with the highest TF-IDF, with volume and sentiment of the documents that have them.
 
     Args:
         days: days to give rows for.
-        documents: rows of `enriched/documents` from `CORPUS_DAYS` before the first day; the keywords of a document are
-            distinct.
+        documents: rows of `enriched/documents`; the keywords of a document are distinct.
+        corpus: what `keyword_counts` gives for each day from `CORPUS_DAYS` before the first.
 
     Returns:
         Rows of `aggregated/keyword_daily`.
     """
-    rows = documents[~documents["is_deleted"].to_numpy(dtype=bool)]
-    corpus = _Corpus(rows.loc[rows["is_canonical"].to_numpy(dtype=bool), ["event_date", "keywords"]])
-    parts = [_with_measures(corpus.best(day), of_day) for day, of_day in _by_day(on_days(rows, days))]
+    rows = on_days(documents, days)
+    rows = rows[~rows["is_deleted"].to_numpy(dtype=bool)]
+    known = _Corpus(corpus)
+    parts = [_with_measures(known.best(day), of_day) for day, of_day in _by_day(rows)]
     found = [part for part in parts if len(part)]
     return shaped(KEYWORD_DAILY, with_means(pd.concat(found, ignore_index=True))) if found else KEYWORD_DAILY.empty()
 
@@ -53,10 +77,8 @@ def keyword_daily(days: Sequence[date], documents: pd.DataFrame) -> pd.DataFrame
 def _by_day(rows: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:
     """The rows of each day there is, in order of the days."""
     dates = days_of(rows["event_date"])
-    order = np.argsort(dates, kind="stable")
-    different, begins = np.unique(dates[order], return_index=True)
-    for day, places in zip(different, np.split(order, begins[1:]), strict=False):
-        yield day.astype(object), rows.iloc[places]
+    for day in np.unique(dates):
+        yield day.astype(object), rows[dates == day]
 
 
 def _said(rows: pd.DataFrame) -> tuple[np.ndarray, arrow.Array]:
@@ -67,64 +89,47 @@ def _said(rows: pd.DataFrame) -> tuple[np.ndarray, arrow.Array]:
 
 
 class _Corpus:
-    """How many canonical documents of which day have which keyword.
-
-    Counts stand sorted by keyword and day, and are added up, so that those of a span of days are one difference.
+    """What is known of days.
 
     Args:
-        documents: canonical documents.
+        counts: as `keyword_counts` gives them, of any days.
     """
 
-    def __init__(self, documents: pd.DataFrame) -> None:
-        self._documents: dict[date, int] = {}
-        self._places: dict[date, slice] = {}
-        words, counts, days = [arrow.array([], arrow.string())], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        length = 0
-        for day, rows in _by_day(documents):
-            found = _said(rows)[1].drop_null().value_counts()
-            self._documents[day] = len(rows)
-            self._places[day] = slice(length, length + len(found))
-            length += len(found)
-            words.append(found.field("values").cast(arrow.string()))
-            counts.append(found.field("counts").to_numpy())
-            days.append(np.full(len(found), day.toordinal()))
-        encoded = arrow.chunked_array(words).combine_chunks().dictionary_encode()
-        self._words, self._codes = encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
-        self._counts = np.concatenate(counts)
-        keys = self._key(self._codes, np.concatenate(days))
-        order = np.argsort(keys, kind="stable")
-        self._keys = keys[order]
-        self._before = np.concatenate([[0], np.cumsum(self._counts[order])])
-
-    @staticmethod
-    def _key(codes: np.ndarray, day: np.ndarray | int) -> np.ndarray:
-        return codes * (date.max.toordinal() + 1) + day
+    def __init__(self, counts: pd.DataFrame) -> None:
+        self._words = arrow.chunked_array(arrow.array(counts["keyword"]))
+        self._counts = counts["documents"].to_numpy(dtype=np.int64)
+        self._days = days_of(counts["event_date"])
+        self._totals = np.flatnonzero(counts["keyword"].isna())
 
     def best(self, day: date) -> pd.DataFrame:
         """The best keywords of a day, best first: `keyword, rank, tf_idf, earlier_documents, first_seen, is_new`."""
-        place = self._places.get(day, slice(0, 0))
-        often = self._counts[place] >= MIN_DOCUMENTS
-        codes, counts = self._codes[place][often], self._counts[place][often]
-        first = day - timedelta(days=CORPUS_DAYS)
-        total = sum(count for other, count in self._documents.items() if first <= other < day)
-        begin = np.searchsorted(self._keys, self._key(codes, first.toordinal()))
-        end = np.searchsorted(self._keys, self._key(codes, day.toordinal()))
-        earlier = self._before[end] - self._before[begin]
+        today, first = np.datetime64(day), np.datetime64(day - timedelta(days=CORPUS_DAYS))
+        before = (self._days >= first) & (self._days < today)
+        often = (self._days == today) & (self._counts >= MIN_DOCUMENTS)
+        often[self._totals] = False
+        places = np.flatnonzero(often)
+        counts, words = self._counts[places], self._words.take(arrow.array(places)).combine_chunks()
+        total = int(self._counts[self._totals][before[self._totals]].sum())
+        # Of all days at once, since to cut the days out would be to copy their words.
+        which = pc.index_in(self._words, value_set=words).fill_null(-1).to_numpy()
+        seen = np.flatnonzero((which >= 0) & before)
+        earlier = np.bincount(which[seen], self._counts[seen], len(words)).astype(np.int64)
+        since = np.full(len(words), today)
+        np.minimum.at(since, which[seen], self._days[seen])
         score = (1 + np.log(counts)) * (np.log((1 + total) / (1 + earlier)) + 1)
         # Of those that can be among the best; words are compared for few only.
         least = np.partition(score, -MAX_KEYWORDS)[-MAX_KEYWORDS] if len(score) > MAX_KEYWORDS else 0
         likely = np.flatnonzero(score >= least)
-        words = self._words.take(arrow.array(codes[likely])).to_numpy(zero_copy_only=False)
-        order = np.lexsort((words, -counts[likely], -score[likely]))[:MAX_KEYWORDS]
+        names = words.take(arrow.array(likely)).to_numpy(zero_copy_only=False)
+        order = np.lexsort((names, -counts[likely], -score[likely]))[:MAX_KEYWORDS]
         chosen = likely[order]
-        seen = self._keys[begin[chosen]] - self._key(codes[chosen], 0)
         return pd.DataFrame(
             {
-                "keyword": words[order],
+                "keyword": names[order],
                 "rank": np.arange(1, len(chosen) + 1),
                 "tf_idf": score[chosen],
                 "earlier_documents": earlier[chosen],
-                "first_seen": [date.fromordinal(one) for one in seen.tolist()],
+                "first_seen": since[chosen].astype(object),
                 "is_new": earlier[chosen] == 0 if total else None,
                 "event_date": day,
             }

@@ -19,9 +19,9 @@ from pipeline_platform.aggregate.developer import EVENT_DAYS, RANK_DAYS, VELOCIT
 from pipeline_platform.aggregate.forecasts import HISTORY_DAYS, forecasts
 from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, WINDOW_DAYS
-from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_daily
+from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_counts, keyword_daily
 from pipeline_platform.aggregate.market import market_daily
-from pipeline_platform.aggregate.sources import source_daily
+from pipeline_platform.aggregate.sources import copies_by_stream, source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
@@ -43,11 +43,14 @@ class Input:
             `FETCHES` gives the log of fetches as `aggregate.sources.fetch_log` describes it.
         days_before: the frame holds the rows of `[first day - days_before, last day]`.
         columns: the columns that are read, so that the others need not be loaded; None for all.
+        kept: what is kept of the rows of a day, which it is given day by day; the frame holds what it gave for each. So
+            however long the span, it is read only once, and never held as it is. None keeps the rows.
     """
 
     table: str
     days_before: int = 0
     columns: tuple[str, ...] | None = None
+    kept: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +157,22 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         topic_daily,
         shown="documents",
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/keyword_daily",
-        {"documents": Input("enriched/documents", days_before=CORPUS_DAYS, columns=(*MEASURED_COLUMNS, "keywords"))},
+        {
+            "documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "keywords")),
+            "corpus": Input(
+                "enriched/documents",
+                days_before=CORPUS_DAYS,
+                columns=("is_canonical", "is_deleted", "keywords", "event_date"),
+                kept=keyword_counts,
+            ),
+        },
         keyword_daily,
         shown="tf_idf",
+        day_by_day=True,
     ),
     Aggregate(
         "aggregated/source_daily",
@@ -167,7 +180,11 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "raw": Input("raw/*"),
             "cleaned": Input("cleaned/*"),
             "quarantine": Input("quarantine/*"),
-            "documents": Input("deduplicated/documents", columns=("source", "stream", "event_date", "is_canonical")),
+            "copies": Input(
+                "deduplicated/documents",
+                columns=("source", "stream", "event_date", "is_canonical"),
+                kept=copies_by_stream,
+            ),
             "fetches": Input(FETCHES),
             "scores": Input("quality/scores", columns=("table", "score", "event_date")),
         },

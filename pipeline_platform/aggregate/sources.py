@@ -28,12 +28,22 @@ def fetch_log(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.array([row[name] for row in rows], dtype=of) for name, of in FETCH_LOG.items()})
 
 
+def copies_by_stream(documents: pd.DataFrame) -> pd.DataFrame:
+    """Number of copies among documents, as `rows` per source, stream and day.
+
+    Args:
+        documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
+    """
+    copies = documents[~documents["is_canonical"].to_numpy(dtype=bool)]
+    return copies.groupby(STREAM_DAY).size().rename("rows").reset_index()
+
+
 def source_daily(
     days: Sequence[date],
     raw: pd.DataFrame,
     cleaned: pd.DataFrame,
     quarantine: pd.DataFrame,
-    documents: pd.DataFrame,
+    copies: pd.DataFrame,
     fetches: pd.DataFrame,
     scores: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -45,20 +55,19 @@ def source_daily(
             in `registry.py`).
         cleaned: counts of the layer, with `rows`.
         quarantine: counts of the layer, with `rows`.
-        documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
+        copies: as `copies_by_stream` gives them.
         fetches: as `fetch_log` gives it; days on which nothing was fetched have no row.
         scores: `table`, `score`, `event_date` of `quality/scores`; that of the cleaned table is the stream's.
 
     Returns:
         Rows of `aggregated/source_daily`.
     """
-    copies = documents[~documents["is_canonical"].to_numpy(dtype=bool)]
     counted = pd.DataFrame(
         {
             "raw_records": raw.groupby(STREAM_DAY)["rows"].sum(),
             "cleaned_rows": cleaned.groupby(STREAM_DAY)["rows"].sum(),
             "quarantined_rows": quarantine.groupby(STREAM_DAY)["rows"].sum(),
-            "duplicates": copies.groupby(STREAM_DAY).size(),
+            "duplicates": copies.groupby(STREAM_DAY)["rows"].sum(),
             **fetches.groupby(STREAM_DAY)[["fetches", "failed_fetches", "requests"]].sum(),
         }
     )

@@ -30,8 +30,17 @@ SUMS = [
 
 def reach(documents: pd.DataFrame) -> pd.Series:
     """How far a document got: 1 + score + replies, at most `MOST_REACH`; unknown and negative numbers count as 0."""
-    numbers = documents[["score", "replies"]].fillna(0).clip(lower=0, upper=MOST_REACH).astype("int64")
-    return (1 + numbers["score"] + numbers["replies"]).clip(upper=MOST_REACH)
+    told = 1 + sum(_clipped(documents[name]) for name in ("score", "replies"))
+    return pd.Series(np.minimum(told, MOST_REACH), index=documents.index)
+
+
+def _clipped(numbers: pd.Series) -> np.ndarray:
+    return np.clip(compute.fill_null(arrow.array(numbers), 0).to_numpy(zero_copy_only=False), 0, MOST_REACH)
+
+
+def kept_canonical(documents: pd.DataFrame) -> np.ndarray:
+    """Which documents the measures are over: no copies, and none that the upstream says are removed."""
+    return documents["is_canonical"].to_numpy(dtype=bool) & ~documents["is_deleted"].to_numpy(dtype=bool)
 
 
 def measured(documents: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +54,7 @@ def measured(documents: pd.DataFrame) -> pd.DataFrame:
         `STEPS` times reach. Measures are over canonical documents; `documents` counts copies too.
     """
     kept = ~documents["is_deleted"].to_numpy(dtype=bool)
-    canonical = documents["is_canonical"].to_numpy(dtype=bool) & kept
+    canonical = kept_canonical(documents)
     score = documents["sentiment"].to_numpy(dtype="float64", na_value=np.nan)
     scored = canonical & ~np.isnan(score)
     sentiment = np.rint(np.where(scored, score, 0.0) * STEPS).astype("int64")
@@ -69,7 +78,7 @@ def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, cou
     """Sums of `numbers` over groups of documents.
 
     Args:
-        numbers: as `measured` gives them.
+        numbers: whole numbers per document, as `measured` gives them.
         documents: positions of documents, a document as often as it has groups.
         groups: group of each, in `[0, count)`.
         count: number of groups.
@@ -82,7 +91,7 @@ def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, cou
     # A sum over groups is the product with the matrix that tells who belongs where: nothing is copied per membership.
     ones = np.ones(len(groups), dtype="int8")
     members = csr_array((ones, (groups, documents)), shape=(count, len(numbers)))
-    return pd.DataFrame(members @ numbers.to_numpy(), columns=SUMS)
+    return pd.DataFrame(members @ numbers.to_numpy(), columns=numbers.columns)
 
 
 def memberships(lists: pd.Series) -> tuple[np.ndarray, np.ndarray, pd.Series]:

@@ -82,7 +82,7 @@ def grouped(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndarr
 
 
 def sums_by_day(
-    rows: pd.DataFrame, members: np.ndarray, codes: np.ndarray, count: int
+    rows: pd.DataFrame, members: np.ndarray, codes: np.ndarray, count: int, numbers: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Sums and number of sources of the documents that have something in common, per day.
 
@@ -91,14 +91,16 @@ def sums_by_day(
         members: positions in `rows`, a document as often as it has names.
         codes: number of the name of each, in `[0, count)`.
         count: number of names.
+        numbers: what to add up, `SUMS` and more; as `measured` gives them if nothing is said.
 
     Returns:
-        A row per day and name with `SUMS`, `event_date` and `sources`; and the number of the name of every row.
+        A row per day and name with the sums, `event_date` and `sources`; and the number of the name of
+        every row.
     """
     days, dates = pd.factorize(rows["event_date"].array)
     sources, known = pd.factorize(rows["source"].array)
     groups, (day, name) = grouped([days[members], codes], [len(dates), count])
-    numbers = measured(rows)
+    numbers = measured(rows) if numbers is None else numbers
     sums = summed(numbers, members, groups, len(day))
     tells = np.zeros((len(day), len(known)), dtype=bool)
     counted = numbers["documents"].to_numpy()[members] > 0

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
+import pyarrow as arrow
+import pyarrow.compute as compute
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.sums import SUMS, measured, with_means
+from pipeline_platform.aggregate.sums import SUMS, kept_canonical, measured, with_means
+from pipeline_platform.aggregate.text import sums_by_day
 from pipeline_platform.enrich.emotion import EMOTIONS
 from pipeline_platform.schemas.aggregated.topics import DISCOVERED, TAXONOMY, TOPIC_DAILY
+from pipeline_platform.schemas.columns import TEXT, days_of
 
 
 def topic_daily(
@@ -26,36 +31,52 @@ def topic_daily(
         Rows of `aggregated/topic_daily`.
     """
     rows = on_days(documents, days)
-    counted = measured(rows).join(rows[["document_id", "event_date", "source", "topic", "emotion"]])
-    counted = counted[counted["documents"] > 0]
-    of_day = counted.groupby("event_date")["canonical_documents"].sum()
-    fixed = counted.dropna(subset="topic")
-    found = counted.drop(columns="topic").merge(
-        on_days(assignments, days)[["document_id", "event_date", "topic_id"]], on=["document_id", "event_date"]
+    counted = kept_canonical(rows)
+    given, taxonomy = pd.factorize(rows["topic"].array)
+    known = np.flatnonzero(given >= 0)
+    members, ids = _assigned(rows, on_days(assignments, days))
+    found, discovered = pd.factorize(ids.array)
+    sums, topics_of = sums_by_day(
+        rows,
+        np.concatenate([known, members]),
+        np.concatenate([given[known], len(taxonomy) + found]),
+        len(taxonomy) + len(discovered),
+        _with_emotions(rows, counted),
+    )
+    names = pd.concat([pd.Series(taxonomy, dtype=TEXT), pd.Series(discovered, dtype=TEXT)], ignore_index=True)
+    sums = sums.assign(
+        topic=names.take(topics_of).array, scheme=np.where(topics_of < len(taxonomy), TAXONOMY, DISCOVERED)
     )
     labels = on_days(topics, days)[["event_date", "topic_id", "label"]].rename(columns={"topic_id": "topic"})
-    taxonomy, discovered = _by_topic(fixed), _by_topic(found.rename(columns={"topic_id": "topic"}))
-    sums = pd.concat(
-        [
-            taxonomy.assign(scheme=TAXONOMY, label=taxonomy["topic"]),
-            discovered.merge(labels, on=["event_date", "topic"]).assign(scheme=DISCOVERED),
-        ],
-        ignore_index=True,
-    )
-    total = sums["event_date"].map(of_day)
+    of_taxonomy = sums[sums["scheme"] == TAXONOMY]
+    of_discovered = sums[sums["scheme"] == DISCOVERED].merge(labels, on=["event_date", "topic"])
+    sums = pd.concat([of_taxonomy.assign(label=of_taxonomy["topic"]), of_discovered], ignore_index=True)
+    total = sums["event_date"].map(pd.Series(counted, index=rows["event_date"].array).groupby(level=0).sum())
+    emotional = sums[list(EMOTIONS)].sum(axis=1)
+    shares = sums[list(EMOTIONS)].div(emotional.where(emotional > 0), axis=0).add_suffix("_share")
     return shaped(
-        TOPIC_DAILY, with_means(sums).assign(share_of_documents=sums["canonical_documents"] / total.where(total > 0))
+        TOPIC_DAILY,
+        with_means(sums)
+        .assign(share_of_documents=sums["canonical_documents"] / total.where(total > 0), emotional_documents=emotional)
+        .join(shares),
     )
 
 
-def _by_topic(documents: pd.DataFrame) -> pd.DataFrame:
-    """Sums, sources and shares of emotions per `event_date` and `topic`."""
-    keys = ["event_date", "topic"]
-    groups = documents.groupby(keys)
-    sums = groups[SUMS].sum().assign(sources=groups["source"].nunique())
-    counting = documents[(documents["canonical_documents"] > 0) & documents["emotion"].notna()]
-    felt = counting.pivot_table(index=keys, columns="emotion", aggfunc="size", fill_value=0)
-    felt = felt.reindex(index=sums.index, columns=list(EMOTIONS), fill_value=0).astype("int64")
-    emotional = felt.sum(axis=1)
-    shares = felt.div(emotional.where(emotional > 0), axis=0).add_suffix("_share")
-    return sums.assign(emotional_documents=emotional).join(shares).reset_index()
+def _with_emotions(rows: pd.DataFrame, counted: np.ndarray) -> pd.DataFrame:
+    """What is added up of documents, and 1 in the column of the emotion of each one that counts, else 0."""
+    emotion = compute.index_in(arrow.array(rows["emotion"]), arrow.array(EMOTIONS, arrow.string()))
+    codes = emotion.fill_null(-1).to_numpy(zero_copy_only=False)
+    felt = (codes[:, None] == np.arange(len(EMOTIONS))) & counted[:, None]
+    return pd.DataFrame(
+        np.hstack([measured(rows).to_numpy(), felt], dtype="int64"), columns=[*SUMS, *EMOTIONS], index=rows.index
+    )
+
+
+def _assigned(rows: pd.DataFrame, assignments: pd.DataFrame) -> tuple[np.ndarray, pd.Series]:
+    """Position of the document of each assignment, and the topic; less those whose document is not there that day."""
+    ids = arrow.chunked_array(arrow.array(rows["document_id"]))
+    places = compute.index_in(arrow.array(assignments["document_id"]), value_set=ids)
+    positions = places.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    there = np.flatnonzero(positions >= 0)
+    same = days_of(rows["event_date"])[positions[there]] == days_of(assignments["event_date"])[there]
+    return positions[there[same]], assignments["topic_id"].take(there[same]).reset_index(drop=True)

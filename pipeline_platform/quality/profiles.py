@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from os import cpu_count
 from typing import Any
 
 import numpy as np
@@ -106,10 +108,11 @@ def _profile_day(
     table, count = one.table, rows.num_rows
     numbers = _number_columns(rows)
     lines = []
-    for name in rows.column_names:
-        if name == "event_date":
-            continue
-        column = rows[name].combine_chunks()
+    names = [name for name in rows.column_names if name != "event_date"]
+    columns = [rows[name].combine_chunks() for name in names]
+    with ThreadPoolExecutor(cpu_count()) as threads:  # hashing is done outside of Python
+        values = list(threads.map(_values_of, names, columns))
+    for name, column, found in zip(names, columns, values, strict=True):
         line = {
             "event_date": day,
             "table": table.path,
@@ -118,7 +121,7 @@ def _profile_day(
             "rows": count,
             "nulls": column.null_count,
             "completeness": 1 - column.null_count / count,
-            **_values_of(name, column),
+            **found,
             **numbers.get(name, {}),
         }
         if name in kept:

@@ -75,8 +75,8 @@ def not_in_future(column: str) -> pa.Check:
 
 def has_title_or_text(frame: pd.DataFrame) -> pd.Series:
     """True where the title or the text has a visible character."""
-    written = (frame["title"].fillna("") + frame["text"].fillna("")).str.strip()
-    return (written.str.len() > 0) | frame["is_deleted"]
+    title, text = ((frame[name].str.strip().str.len() > 0).fillna(False) for name in ("title", "text"))
+    return title | text | frame["is_deleted"]
 
 
 def _score_not_negative(frame: pd.DataFrame) -> pd.Series:

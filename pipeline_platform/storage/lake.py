@@ -117,21 +117,31 @@ class Lake:
         self, table: Table, first: date | None = None, last: date | None = None, columns: list[str] | None = None
     ) -> arrow.Table:
         """As `read`, in Arrow."""
-        schema = arrow_schema(table, columns)
-        opened = self.open(table)
-        rows = None if opened is None else self._rows(opened, table, schema.names, _between(first, last))
-        # No rows may come in no chunk at all, and such columns pandas can neither merge nor concatenate.
-        return rows.select(schema.names).cast(schema) if rows else schema.empty_table()
+        return self.snapshot(table).read_arrow(first, last, columns)
 
-    def _rows(
+    def snapshot(self, table: Table) -> "Snapshot":
+        """The table as it stands now, to be read in parts."""
+        return Snapshot(self, table)
+
+    def rows(
         self, opened: DeltaTable, table: Table, columns: list[str], filters: list[tuple[str, str, Any]]
     ) -> arrow.Table:
+        """Columns of the days of an opened table; those that it does not have yet are null.
+
+        Args:
+            opened: the table at a version.
+            table: the same.
+            columns: what is read.
+            filters: bounds of `event_date`.
+        """
         # Not through the Python file system that deltalake would hand over: Arrow's reading threads may still let go of
         # its files when the interpreter ends, and a process that read and ended at once was aborted, one time in four.
         files = fs.SubTreeFileSystem(f"{self._root}/{table.path}", self._files)
         held = {field.name for field in opened.schema().fields}
         stored = [name for name in columns if name in held]
-        rows = opened.to_pyarrow_table(columns=stored, filters=filters or None, filesystem=files)
+        # Only the files of the days: a data set of all others costs far more than a day does. They hold whole days.
+        held_days = opened.to_pyarrow_dataset(file_pruning_predicate=filters or None, filesystem=files)
+        rows = held_days.to_table(columns=stored)
         for name in columns:
             if name not in held:
                 rows = rows.append_column(name, arrow.nulls(rows.num_rows))
@@ -155,7 +165,7 @@ class Lake:
         days = compute.min_max(rows["event_date"])
         first = days["min"].as_py() - timedelta(days=REDATED_DAYS)
         last = days["max"].as_py() + timedelta(days=REDATED_DAYS)
-        known = self._rows(opened, table, ["record_id", "payload_hash"], _between(first, last))
+        known = self.rows(opened, table, ["record_id", "payload_hash"], _between(first, last))
         same = compute.is_in(_identity(rows), _identity(known))
         changed = rows.filter(compute.invert(same))
         if changed.num_rows == 0:
@@ -193,7 +203,7 @@ class Lake:
     def _replace(self, table: Table, rows: arrow.Table, first: date, last: date) -> bool:
         opened = self._open_or_create(table)
         order = [("event_date", "ascending"), *((column, "ascending") for column in table.key)]
-        present = self._rows(opened, table, rows.schema.names, _between(first, last))
+        present = self.rows(opened, table, rows.schema.names, _between(first, last))
         if present.num_rows == rows.num_rows and present.select(rows.schema.names).cast(rows.schema).sort_by(
             order
         ).equals(rows.sort_by(order)):
@@ -225,6 +235,33 @@ class Lake:
             counted = days.group_by("event_date").aggregate([([], "count_all")]).to_pandas()
             parts.append(counted.rename(columns={"count_all": "rows"}).assign(layer=table.layer, name=table.name))
         return pd.concat(parts, ignore_index=True)[["layer", "name", "event_date", "rows"]] if parts else pd.DataFrame()
+
+
+class Snapshot:
+    """A table at one version, however much is committed meanwhile. What files there are is asked once.
+
+    Args:
+        lake: where it lies.
+        table: the table.
+    """
+
+    def __init__(self, lake: Lake, table: Table) -> None:
+        self._lake = lake
+        self._table = table
+        self._opened = lake.open(table)
+
+    def read_arrow(
+        self, first: date | None = None, last: date | None = None, columns: list[str] | None = None
+    ) -> arrow.Table:
+        """As `Lake.read_arrow`."""
+        schema = arrow_schema(self._table, columns)
+        rows = (
+            None
+            if self._opened is None
+            else self._lake.rows(self._opened, self._table, schema.names, _between(first, last))
+        )
+        # No rows may come in no chunk at all, and such columns pandas can neither merge nor concatenate.
+        return rows.select(schema.names).cast(schema) if rows else schema.empty_table()
 
 
 def _place(location: str) -> tuple[fs.FileSystem, str]:

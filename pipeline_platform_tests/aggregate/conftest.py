@@ -90,12 +90,27 @@ def _nothing(path: str) -> pd.DataFrame:
     return counts() if path.endswith("*") else TABLES[path].empty()
 
 
+def _by_day(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of each day, in order of the days; of no days the frame itself."""
+    days = sorted(set(frame["event_date"]))
+    return [frame[(frame["event_date"] == day).to_numpy(dtype=bool)] for day in days] or [frame]
+
+
 def compute(table: str, days: Sequence[date], **frames: pd.DataFrame) -> pd.DataFrame:
-    """The aggregate at `table`, held against its schema; inputs that are not given are empty."""
+    """The aggregate at `table`, held against its schema; inputs that are not given are empty.
+
+    What is kept of a table that is given is made of it.
+    """
     (aggregate,) = [one for one in AGGREGATES if one.table == table]
-    given = {name: frames.get(name, _nothing(one.table)) for name, one in aggregate.inputs.items()}
+    of_tables = {aggregate.inputs[name].table: frame for name, frame in frames.items()}
+    given = {
+        name: frames.get(name, of_tables.get(one.table) if one.kept else None) for name, one in aggregate.inputs.items()
+    }
+    given = {name: _nothing(aggregate.inputs[name].table) if frame is None else frame for name, frame in given.items()}
     for name, one in aggregate.inputs.items():
         given[name] = given[name][list(one.columns)] if one.columns else given[name]
+        if one.kept:
+            given[name] = pd.concat([one.kept(rows) for rows in _by_day(given[name])], ignore_index=True)
     result = aggregate.compute(list(days), **given)
     TABLES[table].schema.validate(result)
     assert list(result.columns) == TABLES[table].columns

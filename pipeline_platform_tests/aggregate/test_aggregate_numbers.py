@@ -232,7 +232,7 @@ def test_source_day(aggregated, rows, layer_counts, at):
         ),
         cleaned=layer_counts(("reddit_posts", D, 6, None, None), ("github_commits", D, 2, None, None)),
         quarantine=layer_counts(("reddit_posts", D, 2, None, None)),
-        documents=rows(
+        copies=rows(
             "deduplicated/documents",
             [{"event_date": D}, {"event_date": D, "is_canonical": False}, {"event_date": D, "is_canonical": False}],
         ),
