@@ -30,6 +30,8 @@ WRITTEN_BY_PEOPLE = frozenset(
     {"title", "text", "author_id", "url", "canonical_url", "image_url", "payload", "request", "reason", "evidence"}
 )
 """Columns whose values must go when their author is erased: of them only counts and lengths are kept."""
+OF_A_RUN = frozenset({"run_id"})
+"""Columns whose values are never those of the day before: their shares tell how often was fetched, not what came."""
 UNCOMPARED = frozenset({"payload"})
 """Long texts whose hash stands beside them; counting distinct ones would cost more than all the rest."""
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
@@ -160,7 +162,7 @@ def _values_of(name: str, column: arrow.Array) -> dict[str, Any]:
     if arrow.types.is_string(of):
         found |= _lengths(column)
     if (
-        name not in WRITTEN_BY_PEOPLE
+        name not in WRITTEN_BY_PEOPLE | OF_A_RUN
         and (arrow.types.is_string(of) or arrow.types.is_boolean(of))
         and distinct <= MOST_DISTINCT
     ):
