@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from pipeline_platform.launch.alerts import alerts
 from pipeline_platform.launch.interrupts import Interrupts, noticed
 from pipeline_platform.launch.letters import letters
 from pipeline_platform.launch.options import (
@@ -41,6 +42,7 @@ app = typer.Typer(
     "[bold]pipeline-platform sources[/] names; every setting is in .env.example.",
 )
 app.add_typer(letters, name="dead-letters")
+app.add_typer(alerts, name="alerts")
 
 INTERRUPTED = 130
 

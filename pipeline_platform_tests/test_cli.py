@@ -25,6 +25,10 @@ COMMANDS = (
     ("dead-letters",),
     ("dead-letters", "list"),
     ("dead-letters", "replay"),
+    ("alerts",),
+    ("alerts", "list"),
+    ("alerts", "test"),
+    ("alerts", "rules"),
     ("export",),
     ("quality",),
 )

@@ -1,4 +1,4 @@
-"""Sensors: what an operator must hear of: failed runs, sources that went stale, letters that wait to be replayed."""
+"""Sensors that start work by themselves, and the jobs that they start."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,37 +6,8 @@ import dagster as dg
 
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.operate.replay import replay
-from pipeline_platform.operate.staleness import stale_streams
 
 REPLAY_PAUSE = timedelta(hours=1)
-
-
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Logs every failed run with the steps that failed, and keeps it as an alert.",
-)
-def failed_runs(context: dg.RunFailureSensorContext, stores: StoresResource) -> None:
-    """One alert per failed run."""
-    steps = [event.step_key or "" for event in context.get_step_failure_events()]
-    message = (
-        f"{context.dagster_run.job_name}: {context.failure_event.message} Failed steps: {', '.join(steps) or 'none'}"
-    )
-    context.log.error(message)
-    stores.open.warehouse.alert("run_failed", context.dagster_run.run_id, message)
-
-
-@dg.sensor(
-    minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Alerts when a stream had no successful fetch for three times its cadence.",
-)
-def stale_sources(context: dg.SensorEvaluationContext, stores: StoresResource) -> dg.SkipReason:
-    """One alert per stream and last success; it starts no run."""
-    stale = stale_streams(stores.open, datetime.now(UTC))
-    for stream in stale:
-        stores.open.warehouse.alert("stale", f"{stream.name}@{stream.succeeded_at}", stream.message)
-        context.log.warning(stream.message)
-    return dg.SkipReason(f"{len(stale)} stale streams" if stale else "every stream is fresh")
 
 
 @dg.op(
