@@ -135,6 +135,15 @@ class Settings(BaseSettings):
         False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
     )
 
+    run_retention_days: int = Field(
+        30,
+        ge=1,
+        description="Days that Dagster keeps runs with their events; one that made the newest version of some day of a "
+        "table stays.",
+    )
+    run_log_retention_days: int = Field(
+        365, ge=1, description="Days that the run log, and what was wrong and is over, are kept."
+    )
     alerts: AlertSettings = Field(AlertSettings(), description="What is told to whom.")
 
     @field_validator("quality_thresholds")

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from pipeline_platform.defs.alerts import tell
 from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.run_log import note_runs
+from pipeline_platform.defs.runs import close_abandoned, kept_alive
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.location import loaded_definitions
-from pipeline_platform.launch.runs import close_abandoned, kept_alive
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES

@@ -61,11 +61,11 @@ def test_a_source_without_its_credential_is_skipped_with_its_name(definitions: d
     assert "PIPELINE_REDDIT__CLIENT_ID" in str(answer.skip_message)
 
 
-@pytest.mark.parametrize("name", ["follow_upstream", "alerts", "run_log", "waiting_letters"])
+@pytest.mark.parametrize("name", ["follow_upstream", "alerts", "orphaned_runs", "run_log", "waiting_letters"])
 def test_sensors_are_shipped_running(name: str, definitions: dg.Definitions) -> None:
     assert definitions.resolve_sensor_def(name).default_status is dg.DefaultSensorStatus.RUNNING
 
 
-@pytest.mark.parametrize("name", ["backfill_range", "replay_dead_letters"])
+@pytest.mark.parametrize("name", ["backfill_range", "purge_old_runs", "replay_dead_letters"])
 def test_jobs_of_the_operator_exist(name: str, definitions: dg.Definitions) -> None:
     assert definitions.resolve_job_def(name).name == name
