@@ -135,6 +135,21 @@ class Settings(BaseSettings):
         False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
     )
 
+    schedule_spread_minutes: int = Field(
+        10,
+        ge=0,
+        le=59,
+        description="Minutes by which schedules of one cadence are spread; not those whose cadence is set.",
+    )
+    catch_up_days: int = Field(
+        30, ge=1, le=365, description="Days back that the first tick after a standstill catches up with, in one run."
+    )
+    repair_days: int = Field(
+        7,
+        ge=0,
+        le=365,
+        description="Days back in which days that were never fetched are fetched by a sensor; 0 for none.",
+    )
     run_retention_days: int = Field(
         30,
         ge=1,

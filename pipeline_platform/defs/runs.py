@@ -113,7 +113,7 @@ def _still_works(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def _answers(server: Mapping[str, Any]) -> bool:
     client = DagsterGrpcClient(
-        host=server.get("host"),
+        host=server["host"],
         port=server.get("port"),
         socket=server.get("socket"),
         use_ssl=bool(server.get("use_ssl", False)),

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from cronsim import CronSim
-
 from pipeline_platform.storage.run_log import JobRun, JobStreak
 
 
@@ -97,13 +95,3 @@ class Facts:
     channels: Sequence[ChannelFacts] | None = ()
     free_bytes: int | None = None
     unreachable: dict[str, str] = field(default_factory=dict)
-
-
-def cron_ticks(cron: str) -> Callable[[datetime], tuple[datetime, datetime]]:
-    """Gives the next two ticks of a cron expression after a moment, in the time zone of the moment."""
-
-    def after(moment: datetime) -> tuple[datetime, datetime]:
-        ticks = CronSim(cron, moment)
-        return next(ticks), next(ticks)
-
-    return after

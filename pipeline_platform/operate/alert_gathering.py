@@ -20,8 +20,8 @@ from pipeline_platform.operate.alert_facts import (
     LowScore,
     SourceFacts,
     UpstreamFacts,
-    cron_ticks,
 )
+from pipeline_platform.operate.cadence import cadences, ticks_after
 from pipeline_platform.schemas.quality import SCORES
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source
@@ -59,7 +59,7 @@ def gather(
         checks: gives the blocking checks that failed; only Dagster knows them.
     """
     runs, incidents = RunLog(stores.warehouse), IncidentLog(stores.warehouse)
-    watched = [source for source in SOURCES if source_settings(source).enabled and not missing_credentials(source)]
+    watched = [source for source in SOURCES if is_fetched(source)]
     unreachable: dict[str, str] = {}
     since = now - timedelta(days=RUN_DAYS)
     scores = _try("the lake", lambda: _low_scores(stores, now), unreachable)
@@ -84,6 +84,12 @@ def gather(
     )
 
 
+def is_fetched(source: Source) -> bool:
+    """Whether a source is to be fetched by its schedule."""
+    settings = source_settings(source)
+    return settings.enabled and not settings.paused and not missing_credentials(source)
+
+
 def _try(store: str, ask: Callable[[], T], unreachable: dict[str, str]) -> T | None:
     try:
         return ask()
@@ -101,15 +107,16 @@ def _sources(stores: Stores, watched: Sequence[Source]) -> list[SourceFacts]:
     by_source: dict[str, list[StreamFacts]] = {}
     for facts in known:
         by_source.setdefault(facts.source, []).append(facts)
-    return [_source(source, by_source.get(source.name, []), tried) for source in watched]
+    return [_source(stores.settings, source, by_source.get(source.name, []), tried) for source in watched]
 
 
-def _source(source: Source, streams: Sequence[StreamFacts], tried: Mapping[str, Tries]) -> SourceFacts:
-    settings = source_settings(source)
+def _source(
+    settings: Settings, source: Source, streams: Sequence[StreamFacts], tried: Mapping[str, Tries]
+) -> SourceFacts:
     found = tried.get(source.name, Tries())
     return SourceFacts(
         name=source.name,
-        ticks_after=cron_ticks(settings.cadence or source.cadence),
+        ticks_after=ticks_after(cadences(source, settings)),
         data_at=max((one.data_at for one in streams if one.data_at), default=None),
         tried_at=max((one.tried_at for one in streams), default=None),
         first_at=min((one.first_at for one in streams), default=None),

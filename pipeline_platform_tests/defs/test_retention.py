@@ -8,12 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.scheduler import DagsterDaemonScheduler
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.retention import purge_old_runs, purge_runs
 from pipeline_platform.defs.run_log import note_runs
 from pipeline_platform.defs.runs import close_abandoned, close_unreachable, kept_alive, orphaned_runs
+from pipeline_platform.launch.instance import command_instance, prepare_dagster_home
 from pipeline_platform.storage.run_log import RunLog
 from pipeline_platform.storage.servers import ServerUrls, sqlalchemy_url
 from pipeline_platform.storage.stores import Stores
@@ -134,3 +136,13 @@ def test_the_sensor_closes_runs_of_commands_that_died_and_not_those_that_live(
             assert close_abandoned(instance, home) == []
     assert dead.run_id in str(answer.skip_message)
     assert alive.run_id not in str(answer.skip_message)
+
+
+def test_the_shipped_instance_watches_runs_and_makes_up_for_one_tick(stores: Stores) -> None:
+    prepare_dagster_home(stores.settings)
+    with command_instance(stores.settings.home) as shipped:
+        scheduler = shipped.scheduler
+        assert isinstance(scheduler, DagsterDaemonScheduler)
+        assert scheduler.max_catchup_runs == 1
+        assert shipped.run_monitoring_enabled
+        assert shipped.run_monitoring_settings["free_slots_after_run_end_seconds"] == 300

@@ -1,9 +1,11 @@
 """The rules of the alerts, judged over plain facts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from cronsim import CronSim
 
 from pipeline_platform.operate.alert_facts import (
     BrokenCheck,
@@ -12,7 +14,6 @@ from pipeline_platform.operate.alert_facts import (
     LowScore,
     SourceFacts,
     UpstreamFacts,
-    cron_ticks,
 )
 from pipeline_platform.operate.alert_rules import GIB, RULES, Condition, conditions, refuse_unknown_rules, rule_named
 from pipeline_platform.operate.alert_settings import AlertSettings
@@ -33,6 +34,14 @@ def found(facts: Facts, **settings: object) -> list[Condition]:
 
 def names(facts: Facts, **settings: object) -> list[str]:
     return [one.rule for one in found(facts, **settings)]
+
+
+def cron_ticks(cron: str) -> Callable[[datetime], tuple[datetime, datetime]]:
+    def after(moment: datetime) -> tuple[datetime, datetime]:
+        ticks = CronSim(cron, moment)
+        return next(ticks), next(ticks)
+
+    return after
 
 
 def town(cadence: str = "*/15 * * * *", **facts: object) -> SourceFacts:
