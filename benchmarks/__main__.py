@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    alerts,
     anomalies,
     definitions_load,
     enrichment,
@@ -45,6 +46,7 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "alerts": Benchmark(alerts.run, alerts.SCALE, "days", 5),
     "definitions_load": Benchmark(definitions_load.run, 1, "definitions", 5),
     "validation": Benchmark(validation.run, validation.SCALE, "rows", 5),
     "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from pipeline_platform.storage.warehouse import Warehouse
 from pipeline_platform.storage.warehouse_tables import FETCHES
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class StreamFacts:
@@ -70,40 +72,42 @@ def tries(warehouse: Warehouse, facts: Sequence[StreamFacts], window: timedelta)
     if not facts:
         return {}
     asked = _asked([{"source": one.source, "stream": one.stream, "since": last[one.source] - window} for one in facts])
-    query = (
-        sa.select(
-            asked.c.source,
-            sa.func.sum(FETCHES.c.targets - FETCHES.c.skipped_targets).label("targets"),
-            sa.func.sum(FETCHES.c.failed_targets).label("failed"),
-        )
-        .join(FETCHES, _during(asked))
-        .group_by(asked.c.source)
+    during = (
+        FETCHES.c.source == asked.c.source,
+        FETCHES.c.stream == asked.c.stream,
+        FETCHES.c.ended_at >= asked.c.since,
     )
-    errors = (
-        sa.select(asked.c.source, FETCHES.c.error)
-        .join(FETCHES, _during(asked))
-        .where(FETCHES.c.error.is_not(None))
-        .distinct(asked.c.source)
-        .order_by(asked.c.source, FETCHES.c.id.desc())
+
+    def total(count: Any) -> Any:
+        return sa.select(sa.func.coalesce(sa.func.sum(count), 0)).where(*during).scalar_subquery()
+
+    def of_newest_error(column: Any) -> Any:
+        newest = sa.select(column).where(*during, FETCHES.c.error.is_not(None)).order_by(FETCHES.c.ended_at.desc())
+        return newest.limit(1).scalar_subquery()
+
+    # By stream and not by a join: that would read all fetches.
+    query = sa.select(
+        asked.c.source,
+        total(FETCHES.c.targets - FETCHES.c.skipped_targets).label("targets"),
+        total(FETCHES.c.failed_targets).label("failed"),
+        of_newest_error(FETCHES.c.error).label("error"),
+        of_newest_error(FETCHES.c.ended_at).label("error_at"),
     )
     with warehouse.begin() as connection:
-        said = {row.source: row.error for row in connection.execute(errors)}
-        return {
-            row.source: Tries(int(row.targets), int(row.failed), said.get(row.source))
-            for row in connection.execute(query)
-        }
+        rows = connection.execute(query).all()
+    found: dict[str, Tries] = {}
+    for row in sorted(rows, key=lambda row: row.error_at or _LONG_AGO):
+        sum_up = found.get(row.source, Tries())
+        found[row.source] = Tries(
+            sum_up.targets + int(row.targets), sum_up.failed + int(row.failed), row.error or sum_up.error
+        )
+    return found
 
 
 def _asked(rows: Sequence[Mapping[str, Any]]) -> Any:
     types: dict[str, Any] = {"source": sa.Text, "stream": sa.Text, "since": sa.DateTime(timezone=True)}
     columns: list[Any] = [sa.column(name, types[name]) for name in rows[0]]
     return sa.values(*columns, name="asked").data([tuple(row.values()) for row in rows])
-
-
-def _during(asked: Any) -> Any:
-    return sa.and_(
-        FETCHES.c.source == asked.c.source, FETCHES.c.stream == asked.c.stream, FETCHES.c.ended_at >= asked.c.since
-    )
 
 
 def _in_utc(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,11 @@ JOB_RUNS = sa.Table(
     sa.CheckConstraint("status in ('queued', 'started', 'success', 'failure', 'canceled')", name="known_run_status"),
     sa.Index("job_runs_by_job", "job", "created_at"),
     sa.Index("job_runs_by_end", "ended_at"),
+    sa.Index(
+        "job_runs_unfinished",
+        "created_at",
+        postgresql_where=sa.text("status not in ('success', 'failure', 'canceled')"),
+    ),
 )
 JOB_TOTALS = sa.Table(
     "job_totals",
@@ -175,6 +180,8 @@ WATCH = sa.Table(
 
 UPGRADE = """
 drop table if exists alerts;
+create index if not exists job_runs_unfinished on job_runs (created_at)
+    where status not in ('success', 'failure', 'canceled');
 alter table fetches add column if not exists requests integer not null default 0,
     add column if not exists skipped_targets integer not null default 0,
     add column if not exists skipped text;
