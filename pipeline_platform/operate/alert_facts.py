@@ -80,6 +80,7 @@ class Facts:
 
     Attributes:
         watching_since: since when the rules are evaluated without a gap.
+        labelled: names of the files of labelled texts that lie in the inbox, with when they were put there.
         unreachable: stores that did not answer, with the reason.
     """
 
@@ -94,4 +95,5 @@ class Facts:
     checks: Sequence[BrokenCheck] | None = ()
     channels: Sequence[ChannelFacts] | None = ()
     free_bytes: int | None = None
+    labelled: dict[str, datetime] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ Redis and the lake may not answer: then nothing is known of what they hold, and 
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,6 +80,7 @@ def gather(
             if one.name in channels
         ],
         free_bytes=_free_bytes(stores.settings),
+        labelled=_labelled(stores.settings),
         unreachable=unreachable,
     )
 
@@ -156,3 +157,14 @@ def _free_bytes(settings: Settings) -> int:
     home = settings.home.absolute()
     place: Path = next(folder for folder in [home, *home.parents] if folder.exists())
     return shutil.disk_usage(place).free
+
+
+def _labelled(settings: Settings) -> dict[str, datetime]:
+    """Files of labelled texts in the inbox, with when they were written."""
+    folder = settings.home.absolute() / "inbox" / "labels"
+    files = folder.iterdir() if folder.is_dir() else iter(())
+    return {
+        path.name: datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        for path in files
+        if path.suffix.lower() in (".csv", ".tsv")
+    }

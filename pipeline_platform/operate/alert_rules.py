@@ -220,6 +220,13 @@ def _channel_failing(facts: Facts, _: AlertSettings) -> Iterator[Condition]:
             yield Condition("channel_failing", channel.name, "warning", message, channel.failing_since or facts.now)
 
 
+def _labels_waiting(facts: Facts, _: AlertSettings) -> Iterator[Condition]:
+    if facts.labelled:
+        names = sorted(facts.labelled)
+        message = f"{len(names)} files of labelled texts wait to be trained on: {', '.join(names[:5])}"
+        yield Condition("labels_waiting", "inbox/labels", "info", message, min(facts.labelled.values()))
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "job_failing",
@@ -322,6 +329,15 @@ RULES: tuple[Rule, ...] = (
         "`pipeline-platform alerts test` says why. What it did not tell is told when it works again.",
         "channels",
         _channel_failing,
+    ),
+    Rule(
+        "labels_waiting",
+        "info",
+        "Files of labelled texts (.csv, .tsv) were put into `inbox/labels` of PIPELINE_HOME.",
+        "Models are trained by hand, since a model that learned something wrong is worse than an old one: "
+        "`docs/models.md` says how. Then move the files away.",
+        "labelled",
+        _labels_waiting,
     ),
 )
 

@@ -151,6 +151,20 @@ def test_redis_that_does_not_answer_is_an_alert_and_not_an_error(instance: dg.Da
     assert [(one.rule, one.subject) for one in outcome.fired] == [("store_unreachable", "Redis")]
 
 
+def test_labelled_texts_in_the_inbox_are_told_until_they_are_moved_away(
+    instance: dg.DagsterInstance, stores: Stores
+) -> None:
+    folder = stores.settings.home / "inbox" / "labels"
+    folder.mkdir(parents=True)
+    (folder / "town.tsv").write_text("positive\tfair winds")
+    now = datetime.now(UTC)
+    (incident,) = tell(instance, stores, now).fired
+    assert (incident.rule, incident.severity) == ("labels_waiting", "info")
+    assert "town.tsv" in incident.message
+    (folder / "town.tsv").unlink()
+    assert len(tell(instance, stores, now + timedelta(minutes=6)).resolved) == 1
+
+
 def test_the_sensor_starts_nothing_and_says_what_it_did(
     instance: dg.DagsterInstance, stores: Stores, definitions: dg.Definitions
 ) -> None:
