@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import (
     aggregates,
+    alerts,
     anomalies,
     correlations,
     definitions_load,
@@ -49,6 +50,7 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "alerts": Benchmark(alerts.run, alerts.SCALE, "days", 5),
     "definitions_load": Benchmark(definitions_load.run, 1, "definitions", 5),
     "validation": Benchmark(validation.run, validation.SCALE, "rows", 5),
     "profiling": Benchmark(profiling.run, profiling.SCALE, "rows", 3),

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from pipeline_platform.launch.alerts import alerts
 from pipeline_platform.launch.interrupts import Interrupts, noticed
 from pipeline_platform.launch.letters import letters
 from pipeline_platform.launch.options import (
@@ -42,6 +43,7 @@ app = typer.Typer(
     "[bold]pipeline-platform sources[/] names; every setting is in .env.example.",
 )
 app.add_typer(letters, name="dead-letters")
+app.add_typer(alerts, name="alerts")
 
 INTERRUPTED = 130
 API_PORT = 8001

@@ -10,12 +10,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
 from pipeline_platform.dedup.cities import RegisteredPlace
 from pipeline_platform.dedup.listings import Listing
+from pipeline_platform.operate.alert_settings import AlertSettings
 from pipeline_platform.sources.base import Source
 
 PREFIX = "PIPELINE_"
@@ -139,6 +141,32 @@ class Settings(BaseSettings):
         False, description="Try Prophet too (`pip install 'pipeline-platform[prophet]'`); half a second a series."
     )
 
+    schedule_spread_minutes: int = Field(
+        10,
+        ge=0,
+        le=59,
+        description="Minutes by which schedules of one cadence are spread; not those whose cadence is set.",
+    )
+    catch_up_days: int = Field(
+        30, ge=1, le=365, description="Days back that the first tick after a standstill catches up with, in one run."
+    )
+    repair_days: int = Field(
+        7,
+        ge=0,
+        le=365,
+        description="Days back in which days that were never fetched are fetched by a sensor; 0 for none.",
+    )
+    run_retention_days: int = Field(
+        30,
+        ge=1,
+        description="Days that Dagster keeps runs with their events; one that made the newest version of some day of a "
+        "table stays.",
+    )
+    run_log_retention_days: int = Field(
+        365, ge=1, description="Days that the run log, and what was wrong and is over, are kept."
+    )
+    alerts: AlertSettings = Field(AlertSettings(), description="What is told to whom.")
+
     @field_validator("quality_thresholds")
     @classmethod
     def _are_shares(cls, thresholds: dict[str, float]) -> dict[str, float]:
@@ -177,11 +205,23 @@ class Settings(BaseSettings):
         return datetime(self.start_date.year, self.start_date.month, self.start_date.day, tzinfo=UTC)
 
 
+def nested(field: FieldInfo) -> type[BaseModel] | None:
+    """The settings that a setting is a group of, each with a variable of its own; None for a plain setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _variable(prefix: str, place: tuple[int | str, ...]) -> tuple[str, str]:
+    """The variable that a problem is about, and where in its value."""
+    field = Settings.model_fields.get(str(place[0])) if prefix == PREFIX and place else None
+    depth = 2 if field is not None and nested(field) else 1
+    return prefix + "__".join(str(part).upper() for part in place[:depth]), ".".join(map(str, place[depth:]))
+
+
 def _explain(prefix: str, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
-        name = prefix + "__".join(str(part) for part in problem["loc"][:1]).upper()
-        inside = ".".join(str(part) for part in problem["loc"][1:])
+        name, inside = _variable(prefix, problem["loc"])
         lines.append(f"{name}: {f'{inside}: ' if inside else ''}{problem['msg']}")
     return _wrong(lines)
 
@@ -246,7 +286,11 @@ def missing_credentials(source: Source) -> list[str]:
 
 def known_variables(sources: Iterable[Source]) -> set[str]:
     """Names of every environment variable the platform reads."""
-    names = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    names: set[str] = set()
+    for name, field in Settings.model_fields.items():
+        inner = nested(field)
+        variable = f"{PREFIX}{name.upper()}"
+        names |= {f"{variable}__{one.upper()}" for one in inner.model_fields} if inner else {variable}
     for source in sources:
         names |= {f"{PREFIX}{source.name.upper()}__{field.upper()}" for field in source.settings.model_fields}
     return names

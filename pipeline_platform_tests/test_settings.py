@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_platform.operate.alert_settings import AlertSettings
 from pipeline_platform.settings import (
     Settings,
     SettingsError,
@@ -169,8 +170,19 @@ def test_every_variable_is_known() -> None:
     assert {"PIPELINE_HOME", "PIPELINE_MODE", "PIPELINE_POSTGRES_URL", "PIPELINE_REDIS_URL"} <= known
     assert {variable(source, name) for source in SOURCES for name in source.settings.model_fields} <= known
     assert all(name.startswith("PIPELINE_") and name == name.upper() for name in known)
-    assert len(known) == len(Settings.model_fields) + sum(len(source.settings.model_fields) for source in SOURCES)
-    assert all(field.description for field in Settings.model_fields.values())
+    plain = {name for name in Settings.model_fields if name != "alerts"}
+    own = len(plain) + len(AlertSettings.model_fields)
+    assert len(known) == own + sum(len(source.settings.model_fields) for source in SOURCES)
+    assert "PIPELINE_ALERTS" not in known
+    assert all(field.description for field in [*Settings.model_fields.values(), *AlertSettings.model_fields.values()])
+
+
+def test_a_wrong_setting_of_the_alerts_names_its_variable_and_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELINE_ALERTS__SMTP_PORT", "mail")
+    monkeypatch.setenv("PIPELINE_ALERTS__SLACK_WEBHOOK_URL", SECRET)
+    with pytest.raises(SettingsError, match=r"(?s)PIPELINE_ALERTS__SMTP_PORT: .*PIPELINE_ALERTS__SLACK_WEB") as raised:
+        load_settings()
+    assert SECRET not in str(raised.value)
 
 
 def test_places_are_added_to_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:

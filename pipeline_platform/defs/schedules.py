@@ -1,14 +1,17 @@
 """Schedules: one per source, at its cadence, asking again for its look-back; and the job that backfills a range."""
 
-from datetime import timedelta
+from functools import cache
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from pipeline_platform.defs.partitions import daily, range_tags
-from pipeline_platform.settings import missing_credentials, source_settings
-from pipeline_platform.sources.base import Source
+from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.operate.cadence import Cadence, cadences, days_to_fetch
+from pipeline_platform.settings import load_settings, missing_credentials, source_settings
+from pipeline_platform.sources.base import Source, Stream
 from pipeline_platform.sources.registry import SOURCES
+from pipeline_platform.storage.fetch_facts import stream_facts
 
 
 def fetch_job(source: Source) -> UnresolvedAssetJobDefinition:
@@ -22,32 +25,52 @@ def fetch_job(source: Source) -> UnresolvedAssetJobDefinition:
     )
 
 
-def fetch_schedule(source: Source, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
-    """Runs `job` at the cadence of the source, over its look-back days, as one run."""
-    settings = source_settings(source)
-    lookback = settings.lookback_days or max(stream.lookback_days for stream in source.streams)
+@cache
+def fetch_jobs() -> dict[str, UnresolvedAssetJobDefinition]:
+    """The job of every source, by the name of the source."""
+    return {source.name: fetch_job(source) for source in SOURCES}
+
+
+def fetch_schedule(cadence: Cadence, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Runs `job` for the streams of a cadence, over their look-back and what was missed, as one run.
+
+    Dagster makes up for one missed tick at most (`scheduler` in `dagster.yaml`), which then catches up with all.
+    """
+    source, given = cadence.source, source_settings(cadence.source)
+    pairs = [(source.name, stream.name) for stream in cadence.streams]
+    is_part = len(cadence.streams) < len(source.streams)
 
     @dg.schedule(
-        name=f"{source.name}_cadence",
+        name=f"{cadence.name}_cadence",
         job=job,
-        cron_schedule=settings.cadence or source.cadence,
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING if settings.enabled else dg.DefaultScheduleStatus.STOPPED,
-        description=f"Fetches the last {lookback} days of {source.title}.",
+        cron_schedule=cadence.cron,
+        execution_timezone=cadence.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if given.enabled else dg.DefaultScheduleStatus.STOPPED,
+        description=f"Fetches the last days of {source.title}"
+        + (f": {', '.join(stream.name for stream in cadence.streams)}." if is_part else "."),
     )
-    def cadence(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def fetch(context: dg.ScheduleEvaluationContext, stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
+        if source_settings(source).paused:
+            return dg.SkipReason(f"{source.title} is paused by PIPELINE_{source.name.upper()}__PAUSED")
         if missing := missing_credentials(source):
             return dg.SkipReason(f"{source.title} needs {', '.join(missing)}")
-        today = context.scheduled_execution_time.date()
-        return dg.RunRequest(tags=range_tags(today - timedelta(days=lookback - 1), today))
+        known = stream_facts(stores.open.warehouse, pairs)
+        days = days_to_fetch(cadence, known, stores.open.settings, context.scheduled_execution_time)
+        keys = [key for stream in cadence.streams for key in _keys(stream)] if is_part else None
+        return dg.RunRequest(tags=range_tags(*days), asset_selection=keys)
 
-    return cadence
+    return fetch
+
+
+def _keys(stream: Stream) -> list[dg.AssetKey]:
+    return [dg.AssetKey([layer, stream.name]) for layer in ("raw", "cleaned")]
 
 
 @dg.definitions
 def schedules() -> dg.Definitions:
-    """A job and a schedule per source, and the job over everything."""
-    jobs = {source.name: fetch_job(source) for source in SOURCES}
+    """A job per source, a schedule per cadence, and the job over everything."""
+    settings = load_settings()
+    jobs = fetch_jobs()
     return dg.Definitions(
         jobs=[
             *jobs.values(),
@@ -58,5 +81,7 @@ def schedules() -> dg.Definitions:
                 description="Every table, fetch to export, over any span of days in one run.",
             ),
         ],
-        schedules=[fetch_schedule(source, jobs[source.name]) for source in SOURCES],
+        schedules=[
+            fetch_schedule(cadence, jobs[source.name]) for source in SOURCES for cadence in cadences(source, settings)
+        ],
     )

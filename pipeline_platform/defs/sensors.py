@@ -1,44 +1,38 @@
-"""Sensors: what an operator must hear of: failed runs, sources that went stale, letters that wait to be replayed."""
+"""Sensors that start work by themselves, and the jobs that they start."""
 
-from datetime import UTC, datetime, timedelta
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.defs.schedules import fetch_jobs
 from pipeline_platform.defs.steps import observed
+from pipeline_platform.operate.alert_gathering import is_fetched
+from pipeline_platform.operate.cadence import cadences, days_to_fetch
 from pipeline_platform.operate.replay import replay
-from pipeline_platform.operate.staleness import stale_streams
+from pipeline_platform.settings import source_settings
+from pipeline_platform.sources.base import Source
+from pipeline_platform.sources.errors import Permanent, QuotaExhausted
+from pipeline_platform.sources.limits import usage
 from pipeline_platform.sources.registry import SOURCES
+from pipeline_platform.sources.rss import SOURCE as RSS
+from pipeline_platform.sources.rss import feeds_of_inbox, inbox_files
+from pipeline_platform.storage.fetch_facts import stream_facts
+from pipeline_platform.storage.stores import Stores
+from pipeline_platform.storage.warehouse import DeadLetter
 
 REPLAY_PAUSE = timedelta(hours=1)
-
-
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Logs every failed run with the steps that failed, and keeps it as an alert.",
-)
-def failed_runs(context: dg.RunFailureSensorContext, stores: StoresResource) -> None:
-    """One alert per failed run."""
-    steps = [event.step_key or "" for event in context.get_step_failure_events()]
-    message = (
-        f"{context.dagster_run.job_name}: {context.failure_event.message} Failed steps: {', '.join(steps) or 'none'}"
-    )
-    context.log.error(message)
-    stores.open.warehouse.alert("run_failed", context.dagster_run.run_id, message)
-
-
-@dg.sensor(
-    minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Alerts when a stream had no successful fetch for three times its cadence.",
-)
-def stale_sources(context: dg.SensorEvaluationContext, stores: StoresResource) -> dg.SkipReason:
-    """One alert per stream and last success; it starts no run."""
-    stale = stale_streams(stores.open, datetime.now(UTC))
-    for stream in stale:
-        stores.open.warehouse.alert("stale", f"{stream.name}@{stream.succeeded_at}", stream.message)
-        context.log.warning(stream.message)
-    return dg.SkipReason(f"{len(stale)} stale streams" if stale else "every stream is fresh")
+MOST_LETTERS = 200
+"""Letters of one replay, the oldest ones; the rest follows."""
+MOST_REPAIRS = 3
+"""Sources whose missing days are fetched at once."""
+SETTLED_SECONDS = 5
+"""A file that changed later may still be written."""
 
 
 @dg.op(
@@ -80,18 +74,115 @@ def replay_dead_letters() -> None:
     job=replay_dead_letters,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a replay when letters have waited an hour since they last failed.",
+    description="Starts a replay when letters have waited an hour, or the quota that they lacked is there again.",
 )
 def waiting_letters(stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
-    """One replay an hour at most, and none for what cannot heal by itself."""
+    """One replay an hour and reset at most, and none for what cannot heal by itself."""
     letters = stores.open.warehouse.dead_letters()
-    ripe = [
-        letter
-        for letter in letters
-        if letter.error_class != "Permanent" and letter.failed_at < datetime.now(UTC) - REPLAY_PAUSE
-    ]
+    ripe = ripe_letters(stores.open, letters, datetime.now(UTC))
     if not ripe:
         return dg.SkipReason(f"{len(letters)} open dead letters, none ripe")
     hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
-    ids = [letter.id for letter in ripe]
+    ids = sorted(letter.id for letter in ripe if letter.id is not None)[:MOST_LETTERS]
     return dg.RunRequest(run_key=f"replay-{hour}", run_config={"ops": {"replay_letters": {"config": {"ids": ids}}}})
+
+
+def ripe_letters(stores: Stores, letters: Sequence[DeadLetter], now: datetime) -> list[DeadLetter]:
+    """Letters that may heal now: not what is permanent, and what lacked a quota only once there is some left.
+
+    A daily quota is there again after midnight UTC, without waiting for the hour.
+    """
+    ripe = []
+    left = {source.name: usage(source, stores.redis, source_settings(source)).remaining for source in SOURCES}
+    for letter in letters:
+        waited = letter.failed_at < now - REPLAY_PAUSE
+        if letter.error_class == QuotaExhausted.__name__:
+            daily = left.get(letter.source)
+            reset = daily is not None and letter.failed_at.date() < now.date()
+            if daily != 0 and (waited or reset):
+                ripe.append(letter)
+        elif waited and letter.error_class != Permanent.__name__:
+            ripe.append(letter)
+    return ripe
+
+
+@dg.sensor(
+    jobs=list(fetch_jobs().values()),
+    minimum_interval_seconds=1800,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fetches days of the last week that were never fetched, where the upstream still has them.",
+)
+def missing_days(context: dg.SensorEvaluationContext, stores: StoresResource) -> list[dg.RunRequest] | dg.SkipReason:
+    """A run per source and day of trying at most, for a few sources at once, none while the source is fetched."""
+    requests: list[dg.RunRequest] = []
+    today = datetime.now(UTC).date()
+    for source in SOURCES:
+        if len(requests) == MOST_REPAIRS:
+            break
+        missing = _missing(context.instance, stores.open, source, today)
+        if not missing or _is_fetched_now(context.instance, source):
+            continue
+        days = sorted({day for missed in missing.values() for day in missed})
+        requests.append(
+            dg.RunRequest(
+                run_key=f"repair-{source.name}-{days[0]}-{days[-1]}-{today}",
+                job_name=f"fetch_{source.name}",
+                tags={**range_tags(days[0], days[-1]), "pipeline_platform/repair": "missing days"},
+                asset_selection=[dg.AssetKey([layer, name]) for name in missing for layer in ("raw", "cleaned")],
+            )
+        )
+    return requests or dg.SkipReason("no day is missing that an upstream still has")
+
+
+def _missing(instance: dg.DagsterInstance, stores: Stores, source: Source, today: date) -> dict[str, list[date]]:
+    """Whole days without a successful fetch of the replayable streams of a source, since it was first fetched."""
+    if not is_fetched(source):
+        return {}
+    settings = source_settings(source)
+    streams = [one for one in source.streams if one.history == "replayable" and one.targets(settings)]
+    known = stream_facts(stores.warehouse, [(source.name, stream.name) for stream in streams])
+    earliest = max(today - timedelta(days=stores.settings.repair_days), stores.settings.start_date)
+    missing = {}
+    for facts in known:
+        first = max(earliest, facts.first_at.date())
+        made = instance.get_materialized_partitions(dg.AssetKey(["raw", facts.stream]))
+        days = [first + timedelta(days=number) for number in range((today - first).days)]
+        if missed := [day for day in days if day.isoformat() not in made]:
+            missing[facts.stream] = missed
+    return missing
+
+
+def _is_fetched_now(instance: dg.DagsterInstance, source: Source) -> bool:
+    unfinished = dg.RunsFilter(job_name=f"fetch_{source.name}", statuses=list(NOT_FINISHED_STATUSES))
+    return bool(instance.get_run_ids(unfinished, limit=1))
+
+
+@dg.sensor(
+    job=fetch_jobs()[RSS.name],
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fetches the feeds at once when an OPML file or a list of addresses is put into the inbox.",
+)
+def feed_lists(context: dg.SensorEvaluationContext, stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
+    """A run for every new state of the folder; files that cannot be read are told in the log, and change nothing."""
+    inbox = source_settings(RSS).inbox
+    if not inbox:
+        return dg.SkipReason("PIPELINE_RSS__INBOX is not set")
+    folder = Path(inbox)
+    now = datetime.now(UTC)
+    files = [(path.name, path.stat()) for path in inbox_files(folder)]
+    if any(now.timestamp() - stat.st_mtime < SETTLED_SECONDS for _, stat in files):
+        return dg.SkipReason("a file is still being written")
+    state = hashlib.sha256(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]).encode()).hexdigest()
+    if state == context.cursor or (not files and context.cursor is None):
+        return dg.SkipReason(f"{len(files)} files in {folder}, nothing new")
+    context.update_cursor(state)
+    feeds, problems = feeds_of_inbox(folder)
+    for path, problem in problems.items():
+        context.log.warning(f"{path.name}: {problem}")
+    if not is_fetched(RSS) or not any(feeds.values()):
+        return dg.SkipReason(f"no feed in {folder}, or RSS is switched off")
+    (cadence, *_) = cadences(RSS, stores.open.settings)
+    return dg.RunRequest(
+        run_key=f"inbox-{state}", tags=range_tags(*days_to_fetch(cadence, [], stores.open.settings, now))
+    )

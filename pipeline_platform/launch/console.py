@@ -158,8 +158,9 @@ def _print_problems(report: "Report") -> None:
         complain(f"{step} failed: {words}")
     for path, words in report.failed_checks.items():
         complain(f"{path} {'failed' if ' ' in path else 'broke its contract'}: {words}")
-    for check, words in report.warnings.items():
-        warn(f"{check}: {words}")
+    alerts = {f"new alert, {alert}": words for alert, words in report.alerts.items()}
+    for what, words in {**report.warnings, **alerts}.items():
+        warn(f"{what}: {words}")
     if report.blocked:
         complain(f"not made because of that: {', '.join(report.blocked)}")
     for letter in report.dead_letters:
@@ -192,6 +193,7 @@ def report_as_json(report: "Report", exports: Path) -> dict[str, Any]:
         "checks_passed": report.checks_passed,
         "failed_checks": report.failed_checks,
         "warnings": report.warnings,
+        "alerts": report.alerts,
         "failed_steps": report.failed_steps,
         "blocked": report.blocked,
         "lost": report.lost,

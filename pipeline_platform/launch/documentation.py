@@ -22,7 +22,7 @@ from pipeline_platform.launch.fields_page import fields_page
 from pipeline_platform.launch.markdown import anchor, grid
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.table import Table
-from pipeline_platform.settings import PREFIX, Settings
+from pipeline_platform.settings import PREFIX, Settings, nested
 from pipeline_platform.sources.base import Source, SourceSettings, Stream
 from pipeline_platform.sources.registry import SOURCES
 
@@ -254,6 +254,9 @@ def environment_example(sources: Sequence[Source]) -> str:
 
 def _variables(prefix: str, settings: type[BaseModel], unset: Mapping[str, str]) -> Iterable[str]:
     for name, field in settings.model_fields.items():
+        if inner := nested(field):
+            yield from _variables(f"{prefix}{name.upper()}__", inner, {})
+            continue
         yield from _comment(_described(field) + (f" While unset: {unset[name]}." if name in unset else ""))
         yield f"#{prefix}{name.upper()}={_written(_default(field))}"
         yield ""

@@ -14,9 +14,12 @@ import orjson
 
 from pipeline_platform.launch.instance import prepare_dagster_home
 from pipeline_platform.launch.sandbox_process import SandboxOptions, running_sandbox
-from pipeline_platform.settings import PREFIX, Settings, SettingsError, load_settings
+from pipeline_platform.settings import PREFIX, Settings, SettingsError, load_settings, source_settings
 from pipeline_platform.sources.registry import SOURCES
 from pipeline_platform.storage.servers import running_servers
+
+INBOX = "inbox"
+"""Setting of a source that takes files, and the folder of `$PIPELINE_HOME` that it is unless set."""
 
 
 @contextmanager
@@ -40,6 +43,10 @@ def platform_environment(
         os.environ[f"{PREFIX}POSTGRES_URL"] = urls.postgres
         os.environ[f"{PREFIX}REDIS_URL"] = urls.redis
         os.environ[f"{PREFIX}HOME"] = str(settings.home.absolute())
+        for source in SOURCES:
+            if INBOX in source.settings.model_fields and getattr(source_settings(source), INBOX) is None:
+                folder = settings.home.absolute() / INBOX
+                os.environ[f"{PREFIX}{source.name.upper()}__{INBOX.upper()}"] = str(folder)
         prepare_dagster_home(settings)
         if settings.mode == "demo" and with_sandbox:
             url = settings.sandbox_url or stack.enter_context(running_sandbox(sandbox or SandboxOptions()))

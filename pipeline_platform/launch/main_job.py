@@ -9,7 +9,7 @@ everything made from its kind. The third never waits for what failed, since it i
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,11 +17,12 @@ from dagster._core.utils import make_new_run_id
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import DBAPIError
 
+from pipeline_platform.defs.alerts import tell
 from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.run_log import note_runs
+from pipeline_platform.defs.runs import close_abandoned, kept_alive
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.location import loaded_definitions
-from pipeline_platform.launch.runs import close_abandoned, kept_alive
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES
@@ -64,6 +65,7 @@ class Report:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
     abandoned: list[str] = field(default_factory=list)
+    alerts: dict[str, str] = field(default_factory=dict)
     lost: str | None = None
     interrupted: bool = False
 
@@ -143,6 +145,8 @@ class MainJob:
                 run.execute(self._unblocked(self._deriving(wanted), report))
                 run.execute(self._observing(wanted))
                 note_runs(instance, RunLog(stores.warehouse))
+                told = tell(instance, stores, datetime.now(UTC))
+                report.alerts = {f"{one.rule} {one.subject}": one.message for one in told.fired}
             self._count(stores, report)
         except (DBAPIError, DagsterPostgresException) as error:
             # Everything is noted in PostgreSQL; without it nothing more can be done, nor told of what was.

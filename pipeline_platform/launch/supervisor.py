@@ -20,8 +20,8 @@ import orjson
 import psutil
 import yaml
 
+from pipeline_platform.defs.runs import close_abandoned
 from pipeline_platform.launch.instance import command_instance
-from pipeline_platform.launch.runs import close_abandoned
 from pipeline_platform.settings import PREFIX, SettingsError
 
 READY_SECONDS = 120

@@ -22,8 +22,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline_platform import __version__
+from pipeline_platform.operate.cadence import cadences, ticks_after
 from pipeline_platform.operate.measures import QUARANTINE_DAYS
-from pipeline_platform.operate.staleness import cadence_length
 from pipeline_platform.settings import missing_credentials, source_settings
 from pipeline_platform.sources.base import Source, SourceSettings
 from pipeline_platform.sources.limits import usages
@@ -35,9 +35,6 @@ from pipeline_platform.storage.run_log import DURATION_BUCKETS, FINAL, JobTotal,
 from pipeline_platform.storage.stores import Stores
 
 log = logging.getLogger(__name__)
-
-ALERTING = timedelta(days=1)
-"""How long an alert is told after it was raised."""
 
 
 class PlatformCollector(Collector):
@@ -86,10 +83,10 @@ class PlatformCollector(Collector):
             "pipeline_cadence_seconds", "Time between two fetches of a source that is switched on.", labels=["source"]
         )
         now = datetime.now(UTC)
-        for source, settings in self.settings:
+        for source, _ in self.settings:
             if source.name in self.awaited:
-                seconds = cadence_length(settings.cadence or source.cadence, now).total_seconds()
-                cadence.add_metric([source.name], seconds)
+                first, second = ticks_after(cadences(source, self.stores.settings))(now)
+                cadence.add_metric([source.name], (second - first).total_seconds())
         return cadence
 
     def _of_warehouse(self) -> Iterator[Metric]:
@@ -97,7 +94,7 @@ class PlatformCollector(Collector):
         with self.stores.warehouse.begin() as connection:
             stored = metrics.stored(connection)
             letters = metrics.open_letters(connection)
-            alerts = metrics.alerts_since(connection, now - ALERTING)
+            firing, deliveries = metrics.firing(connection), metrics.deliveries(connection)
         by_name: dict[str, list[Measure]] = defaultdict(list)
         for measure in stored:
             by_name[measure.name].append(measure)
@@ -115,10 +112,7 @@ class PlatformCollector(Collector):
             by_name[metrics.DAEMON],
         )
         yield self._open_letters(letters)
-        firing = GaugeMetricFamily("pipeline_alerts_firing", "Alerts that were raised within a day.", labels=["kind"])
-        for kind, count in alerts.items():
-            firing.add_metric([kind], count)
-        yield firing
+        yield from _alerts(firing, deliveries)
 
     def _runs(self) -> Iterator[Metric]:
         waiting = self.run_log.waiting()
@@ -192,6 +186,20 @@ def _jobs(totals: list[JobTotal]) -> Iterator[Metric]:
         histogram.add_metric([job], buckets, sum(total.seconds for total in ran))
     yield counter
     yield histogram
+
+
+def _alerts(firing: dict[tuple[str, str], int], deliveries: list[tuple[str, int, int]]) -> Iterator[Metric]:
+    lasting = GaugeMetricFamily("pipeline_alerts_firing", "Alerts that last.", labels=["rule", "severity"])
+    for labels, count in firing.items():
+        lasting.add_metric(list(labels), count)
+    yield lasting
+    told = CounterMetricFamily(
+        "pipeline_alert_messages_total", "Messages of alerts, by channel.", labels=["channel", "outcome"]
+    )
+    for name, delivered, failed in deliveries:
+        told.add_metric([name, "delivered"], delivered)
+        told.add_metric([name, "failed"], failed)
+    yield told
 
 
 def _counters(by_name: dict[str, list[Measure]]) -> Iterator[Metric]:

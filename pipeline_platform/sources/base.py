@@ -6,10 +6,12 @@ from this declaration; nothing else in the platform names a source.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline_platform.sources.errors import SourceError
 
@@ -43,10 +45,35 @@ class SourceSettings(BaseModel):
 
     enabled: bool = Field(True, description="Fetch this source at all.")
     base_url: str | None = Field(None, description="Another address of the API: a proxy, an enterprise server.")
-    cadence: str | None = Field(None, description="Cron expression of the schedule, in UTC; the source's own if unset.")
+    cadence: str | None = Field(None, description="Cron expression of the schedule; the source's own if unset.")
+    cadences: dict[str, str] = Field(
+        {},
+        description='Cron expressions of streams with a schedule of their own: {"x_trends": "0 6 * * *"}.',
+    )
+    time_zone: str = Field("UTC", description="Time zone of these expressions, as Europe/Berlin.")
+    paused: bool = Field(False, description="Skip the ticks of its schedules; it is fetched only when somebody asks.")
     lookback_days: int | None = Field(None, ge=1, le=365, description="Days each scheduled fetch asks for again.")
     requests_per_minute: int | None = Field(None, ge=1, description="Overrides the request budget of the source.")
     requests_per_day: int | None = Field(None, ge=1, description="Overrides its daily quota, as paid plans have more.")
+
+    @field_validator("cadence", "cadences")
+    @classmethod
+    def _are_crons(cls, given: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        for cron in given.values() if isinstance(given, dict) else [given] if given else []:
+            try:
+                CronSim(cron, datetime(2026, 1, 1, tzinfo=UTC))
+            except CronSimError:
+                raise ValueError(f"{cron!r} is no cron expression; write it as */15 * * * *") from None
+        return given
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name!r}; write it as Europe/Berlin") from None
+        return name
 
 
 S = TypeVar("S", bound=SourceSettings)

@@ -44,6 +44,37 @@ def feeds_of_opml(document: bytes) -> list[str]:
     return found
 
 
+def feeds_of_inbox(folder: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
+    """Feeds of the files in a folder, and what is wrong with those that cannot be read; both by file name.
+
+    A file that cannot be read must not take the feeds of the others with it.
+    """
+    feeds: dict[Path, list[str]] = {}
+    problems: dict[Path, str] = {}
+    for path in inbox_files(folder):
+        try:
+            listed = feeds_of_opml(path.read_bytes()) if path.suffix.lower() == ".opml" else _lines(path)
+        except (OSError, ValueError) as error:
+            problems[path] = str(error)
+            continue
+        # Addresses are shown, so that one with a password is not taken.
+        feeds[path] = [feed for feed in listed if web_address(feed) and urlsplit(feed).username is None]
+        if refused := len(listed) - len(feeds[path]):
+            problems[path] = f"{refused} lines are no address of a feed, or hold a password"
+    return feeds, problems
+
+
+def inbox_files(folder: Path) -> list[Path]:
+    """The OPML files and lists in a folder, by name; none where there is no folder."""
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted(path for path in found if path.suffix.lower() in (".opml", ".txt") and path.is_file())
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 class RssSettings(SourceSettings):
     """Settings of the feeds. Their addresses show in logs, record ids and dead letters: none may hold a password."""
 
@@ -58,6 +89,12 @@ class RssSettings(SourceSettings):
         description="Addresses of feeds, or paths relative to the base URL.",
     )
     opml: str | None = Field(None, description="OPML file, or the address of one, whose feeds are watched as well.")
+
+    inbox: str | None = Field(
+        None,
+        description="Folder of OPML files (.opml) and lists of addresses (.txt, one a line) whose feeds are watched as "
+        "well; `pipeline-platform` sets it to `inbox` of its folder.",
+    )
 
     @field_validator("feeds")
     @classmethod
@@ -87,6 +124,8 @@ def targets(settings: RssSettings) -> Sequence[str]:
         found.append(OPML + settings.opml)
     elif settings.opml:
         found += feeds_of_opml(Path(settings.opml).read_bytes())
+    if settings.inbox:
+        found += [feed for feeds in feeds_of_inbox(Path(settings.inbox))[0].values() for feed in feeds]
     return list(dict.fromkeys(found))
 
 

@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
-from pipeline_platform.storage.warehouse_tables import ALERTS, DEAD_LETTERS, METRICS
+from pipeline_platform.storage.warehouse_tables import CHANNELS, DEAD_LETTERS, INCIDENTS, METRICS
 
 RECORDS = "records_processed"
 """Counter of `source`, `layer`."""
@@ -90,15 +90,21 @@ def open_letters(connection: sa.Connection) -> dict[tuple[str, str], int]:
     return {(source, kind): int(count) for source, kind, count in connection.execute(query)}
 
 
-def alerts_since(connection: sa.Connection, moment: datetime) -> dict[str, int]:
-    """How many alerts were raised since a moment, by kind."""
+def firing(connection: sa.Connection) -> dict[tuple[str, str], int]:
+    """Alerts that last, by rule and severity."""
     query = (
-        sa.select(ALERTS.c.kind, sa.func.count())
-        .where(ALERTS.c.raised_at >= moment)
-        .group_by(ALERTS.c.kind)
-        .order_by(ALERTS.c.kind)
+        sa.select(INCIDENTS.c.rule, INCIDENTS.c.severity, sa.func.count())
+        .where(INCIDENTS.c.resolved_at.is_(None))
+        .group_by(INCIDENTS.c.rule, INCIDENTS.c.severity)
+        .order_by(INCIDENTS.c.rule, INCIDENTS.c.severity)
     )
-    return {kind: int(count) for kind, count in connection.execute(query)}
+    return {(rule, severity): int(count) for rule, severity, count in connection.execute(query)}
+
+
+def deliveries(connection: sa.Connection) -> list[tuple[str, int, int]]:
+    """Channels of alerts, with the messages they delivered and those that failed."""
+    query = sa.select(CHANNELS.c.name, CHANNELS.c.delivered, CHANNELS.c.failed).order_by(CHANNELS.c.name)
+    return [(name, int(delivered), int(failed)) for name, delivered, failed in connection.execute(query)]
 
 
 def _upsert(connection: sa.Connection, statement: Any, measures: list[Measure]) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from pipeline_platform.storage.warehouse import Warehouse
@@ -64,6 +65,17 @@ class JobTotal:
     bucket: float
     runs: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class JobStreak:
+    """Failures of a job since it last succeeded: how many, the end of the first, and error and id of the last."""
+
+    job: str
+    failures: int
+    since: datetime
+    error: str | None
+    last_run_id: str
 
 
 class RunLog:
@@ -132,6 +144,54 @@ class RunLog:
     def ended(self, since: datetime) -> list[JobRun]:
         """Runs that ended since a moment, newest first."""
         return self._select(JOB_RUNS.c.ended_at >= since)
+
+    def last_ended(self, since: datetime) -> list[JobRun]:
+        """The run of each job that ended last, canceled ones left out, of those that ended since a moment; by job."""
+        ended = (
+            sa.select(JOB_RUNS.c.run_id)
+            .where(JOB_RUNS.c.ended_at >= since, JOB_RUNS.c.status != "canceled")
+            .distinct(JOB_RUNS.c.job)
+            .order_by(JOB_RUNS.c.job, JOB_RUNS.c.ended_at.desc(), JOB_RUNS.c.run_id)
+        )
+        return sorted(self._select(JOB_RUNS.c.run_id.in_(ended)), key=lambda run: run.job)
+
+    def streaks(self, since: datetime) -> list[JobStreak]:
+        """Jobs that did not succeed after they failed, of runs that ended since a moment; by job.
+
+        Canceled runs neither end a streak nor lengthen it.
+        """
+        ended = JOB_RUNS.c.ended_at >= since
+        succeeded = (
+            sa.select(JOB_RUNS.c.job, sa.func.max(JOB_RUNS.c.ended_at).label("at"))
+            .where(ended, JOB_RUNS.c.status == "success")
+            .group_by(JOB_RUNS.c.job)
+            .subquery()
+        )
+        newest = JOB_RUNS.c.ended_at.desc(), JOB_RUNS.c.run_id
+        query = (
+            sa.select(
+                JOB_RUNS.c.job,
+                sa.func.count().label("failures"),
+                sa.func.min(JOB_RUNS.c.ended_at).label("since"),
+                sa.func.array_agg(aggregate_order_by(JOB_RUNS.c.error, *newest), type_=ARRAY(sa.Text))[1].label(
+                    "error"
+                ),
+                sa.func.array_agg(aggregate_order_by(JOB_RUNS.c.run_id, *newest), type_=ARRAY(sa.Text))[1].label(
+                    "last_run_id"
+                ),
+            )
+            .join(succeeded, succeeded.c.job == JOB_RUNS.c.job, isouter=True)
+            .where(
+                ended,
+                JOB_RUNS.c.status == "failure",
+                sa.or_(succeeded.c.at.is_(None), JOB_RUNS.c.ended_at > succeeded.c.at),
+            )
+            .group_by(JOB_RUNS.c.job)
+            .order_by(JOB_RUNS.c.job)
+        )
+        with self.warehouse.begin() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [JobStreak(**{**row, "since": row["since"].astimezone(UTC)}) for row in rows]
 
     def totals(self) -> list[JobTotal]:
         """What all runs that ever ended add up to, by job, status and bucket of `DURATION_BUCKETS` (or infinity)."""

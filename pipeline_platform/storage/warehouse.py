@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 from pipeline_platform.sources.base import Window
 from pipeline_platform.storage import metrics
 from pipeline_platform.storage.warehouse_tables import (
-    ALERTS,
     DEAD_LETTERS,
     FETCHES,
     GEOCODED,
@@ -333,20 +332,6 @@ class Warehouse:
         )
         with self.begin() as connection:
             connection.execute(update, list(rows))
-
-    def alert(self, kind: str, subject: str, message: str) -> bool:
-        """Keep an alert; False when the same one (`kind` and `subject`) was raised before."""
-        insert = insert_or_ignore(ALERTS).values(
-            kind=kind, subject=subject, message=message, raised_at=datetime.now(UTC)
-        )
-        with self.begin() as connection:
-            return bool(connection.execute(insert.on_conflict_do_nothing()).rowcount)
-
-    def alerts(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Alerts, newest first."""
-        with self.begin() as connection:
-            query = sa.select(ALERTS).order_by(ALERTS.c.id.desc()).limit(limit)
-            return [dict(row) for row in connection.execute(query).mappings()]
 
     def last_fetches(self) -> list[dict[str, Any]]:
         """Per source and stream: the newest fetch, and when one last succeeded (`succeeded_at`)."""

@@ -10,7 +10,6 @@ import pytest
 from pipeline_platform.operate.intake import Intake, take_in
 from pipeline_platform.operate.overview import source_overview
 from pipeline_platform.operate.replay import Replayed, replay
-from pipeline_platform.operate.staleness import stale_streams
 from pipeline_platform.sandbox.faults import FaultPlan
 from pipeline_platform.sandbox.server import build_app, running
 from pipeline_platform.sandbox.world import World
@@ -163,17 +162,3 @@ def test_the_overview_tells_last_success_and_open_letters(stores: Stores, monkey
     assert row["last error"]
     assert row["breaker"] == "closed"
     assert secret not in str(row)
-
-
-def test_a_stream_without_a_recent_success_is_stale(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    with sandbox(monkeypatch):
-        fetch(stores)
-        now = datetime.now(UTC)
-        assert stale_streams(stores, now) == []
-        (stale,) = stale_streams(stores, now + timedelta(hours=6))
-    assert stale.name == CURRENT.name
-    assert "no successful fetch since" in stale.message
-
-
-def test_a_stream_that_was_never_fetched_is_not_stale(stores: Stores) -> None:
-    assert stale_streams(stores, datetime.now(UTC)) == []

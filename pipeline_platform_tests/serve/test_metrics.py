@@ -29,6 +29,7 @@ from pipeline_platform.settings import Settings
 from pipeline_platform.sources.errors import Transient
 from pipeline_platform.sources.registry import source_named
 from pipeline_platform.sources.tally import Tally
+from pipeline_platform.storage.incident_log import IncidentLog
 from pipeline_platform.storage.run_log import JobRun, RunLog
 from pipeline_platform.storage.stores import Stores
 from pipeline_platform_tests.serve.conftest import program
@@ -140,12 +141,14 @@ def test_failures_scores_lookups_and_the_daemon_are_there(client: TestClient, st
     for day, score in ((TODAY, 0.8), (TODAY - timedelta(days=1), 0.6)):
         note_scores(stores, SCORES.frame([{"table": "cleaned/rss_articles", "score": score, "event_date": day}]))
     note_daemon(stores)
-    stores.warehouse.alert("stale", "rss", "nothing came")
+    with IncidentLog(stores.warehouse).changing() as changes:
+        moments = dict.fromkeys(("began_at", "fired_at", "seen_at", "told_at"), NOON)
+        changes.open(rule="no_data", subject="rss", severity="warning", message="nothing came", **moments)
     found = scraped(client)
     assert value(found, "pipeline_errors_total", **{"source": "rss", "class": "KeyError"}) == 1
     assert value(found, "pipeline_cache_lookups_total", cache="predictions", name="sentiment", result="miss") == 3
     assert value(found, "data_quality_score", table="cleaned/rss_articles") == 0.8, "of the newest day"
-    assert value(found, "pipeline_alerts_firing", kind="stale") == 1
+    assert value(found, "pipeline_alerts_firing", rule="no_data", severity="warning") == 1
     assert (value(found, "pipeline_daemon_last_tick_timestamp_seconds") or 0) > NOON.timestamp()
 
 

@@ -1,4 +1,4 @@
-"""The warehouse in a real PostgreSQL: dead letters are owed until they are healed; fetches and alerts are kept."""
+"""The warehouse in a real PostgreSQL: dead letters are owed until they are healed; fetches are kept."""
 
 import threading
 from dataclasses import replace
@@ -49,7 +49,6 @@ def fetch(stream: str = "town_posts", **fields: Any) -> dict[str, Any]:
 def test_an_empty_warehouse_has_nothing_to_tell(warehouse: Warehouse) -> None:
     assert warehouse.dead_letters() == []
     assert warehouse.last_fetches() == []
-    assert warehouse.alerts() == []
     assert warehouse.bury([]) == 0
 
 
@@ -134,14 +133,6 @@ def test_the_last_fetch_and_the_last_success_of_each_stream(warehouse: Warehouse
     assert found["town_posts"]["error"] == "503"
     assert found["town_posts"]["succeeded_at"] == START + timedelta(minutes=1)
     assert found["harbour_ships"]["succeeded_at"] is None
-
-
-def test_an_alert_is_raised_once(warehouse: Warehouse) -> None:
-    assert warehouse.alert("stale", "town_posts@never", "no fetch")
-    assert not warehouse.alert("stale", "town_posts@never", "no fetch, still")
-    assert warehouse.alert("stale", "town_posts@monday", "no fetch")
-    assert [alert["subject"] for alert in warehouse.alerts()] == ["town_posts@monday", "town_posts@never"]
-    assert warehouse.alerts(limit=1)[0]["message"] == "no fetch"
 
 
 def test_two_first_uses_at_once_make_the_tables_once(fresh_servers: ServerUrls) -> None:
