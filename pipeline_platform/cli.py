@@ -137,6 +137,44 @@ def up(
 
 
 @app.command()
+def worker(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Take steps from this queue; may be given several times, all by default."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Steps at once; one for every core by default.")
+    ] = None,
+) -> None:
+    """Execute steps of runs, on this machine or beside others, until Ctrl-C; for PIPELINE_EXECUTOR=celery.
+
+    Queues are ingest, sentiment, enrich and aggregate. PostgreSQL, Redis and the lake must be the same for every
+    worker. The first Ctrl-C lets the steps at hand end, a second one gives them back to their queues.
+    """
+    from pipeline_platform.launch import console
+    from pipeline_platform.launch.environment import platform_environment
+    from pipeline_platform.launch.options import check_queues
+
+    settings = load_settings()
+    check_queues(queue or [])
+    check_settings([])
+
+    from pipeline_platform.launch.worker import check_pseudonym_key, run_worker
+
+    check_pseudonym_key(settings)
+    if settings.executor != "celery":
+        console.warn("PIPELINE_EXECUTOR is not celery: runs that are started with these settings need no worker")
+    with platform_environment(settings) as ready:
+        code = run_worker(
+            ready,
+            queue or [],
+            concurrency,
+            lambda one: console.note(f"worker {one.name}: {one.concurrency} steps at once   (Ctrl-C ends it)"),
+        )
+    raise typer.Exit(code)
+
+
+@app.command()
 def sources(as_json: AsJson = False) -> None:
     """Every source: what it gives, whether its credentials are there, its budget, breaker and last success."""
     from pipeline_platform.launch import console

@@ -44,6 +44,28 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."
     )
+
+    executor: Literal["in_process", "multiprocess", "celery"] = Field(
+        "in_process",
+        description="What executes the steps of a run: its own process, a process for each, or workers "
+        "(`pipeline-platform worker`), also on other machines.",
+    )
+    executor_concurrency: int | None = Field(
+        None,
+        ge=1,
+        description="Steps at once: of a run with `multiprocess`, of a worker with `celery`; one for every core if "
+        "unset.",
+    )
+    queue_limit: int = Field(
+        1000,
+        ge=1,
+        description="Steps that may wait in a queue of the workers; beyond, steps wait in their run and schedules "
+        "skip their tick.",
+    )
+    worker_wait_seconds: int = Field(
+        300, ge=1, description="Seconds that a step waits while no worker serves its queue, before the run fails."
+    )
+
     dedup_lookback_days: int = Field(3, ge=0, le=90, description="Days before a partition in which copies are sought.")
     places: list[RegisteredPlace] = Field(
         [],

@@ -5,7 +5,9 @@ from datetime import timedelta
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from pipeline_platform.defs.execution import backlog
 from pipeline_platform.defs.partitions import daily, range_tags
+from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.settings import missing_credentials, source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.registry import SOURCES
@@ -35,7 +37,9 @@ def fetch_schedule(source: Source, job: UnresolvedAssetJobDefinition) -> dg.Sche
         default_status=dg.DefaultScheduleStatus.RUNNING if settings.enabled else dg.DefaultScheduleStatus.STOPPED,
         description=f"Fetches the last {lookback} days of {source.title}.",
     )
-    def cadence(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def cadence(context: dg.ScheduleEvaluationContext, stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
+        if full := backlog(stores.open):
+            return dg.SkipReason(f"{full}; a later tick fetches these days too")
         if missing := missing_credentials(source):
             return dg.SkipReason(f"{source.title} needs {', '.join(missing)}")
         today = context.scheduled_execution_time.date()

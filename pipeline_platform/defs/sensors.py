@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.operate.replay import replay
 from pipeline_platform.operate.staleness import stale_streams
@@ -45,6 +46,7 @@ def stale_sources(context: dg.SensorEvaluationContext, stores: StoresResource) -
         "ids": dg.Field([int], is_required=False, description="These letters only."),
     },
     description="Fetches again what open dead letters owe.",
+    tags=step_tags("raw"),
 )
 def replay_letters(context: dg.OpExecutionContext, stores: StoresResource) -> None:
     """Replay and tell each outcome."""
