@@ -301,7 +301,7 @@ def export(
 ) -> None:
     """Write a table to one file: Parquet, CSV, or JSON lines."""
     from pipeline_platform.launch.exporting import ExportError, find_table, write_table
-    from pipeline_platform.storage.lake import Lake
+    from pipeline_platform.storage.stores import open_lake
 
     settings = load_settings()
     try:
@@ -316,7 +316,7 @@ def export(
         raise SettingsError(
             f"there is no lake at {settings.lake_location}: run `pipeline-platform run` first, or mend PIPELINE_HOME"
         )
-    rows = Lake(settings.lake_location, mode=settings.mode).read_arrow(found, first, last)
+    rows = open_lake(settings).read_arrow(found, first, last)
     try:
         write_table(rows, fmt.value, output)
     except ExportError as error:

@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = Field(None, description="PostgreSQL; an embedded server is started if unset.")
     redis_url: SecretStr | None = Field(None, description="Redis; an embedded server is started if unset.")
     lake_url: str | None = Field(None, description="Delta Lake: a path or s3://…; `$PIPELINE_HOME/lake` if unset.")
+    s3_endpoint_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address of an object store that is not Amazon's, for the lake."
+    )
+    s3_region: str | None = Field(None, description="Region of the object store; `AWS_REGION` if unset.")
+    s3_access_key_id: SecretStr | None = Field(
+        None, description="Credentials of the object store; those that `AWS_…` variables or the machine give if unset."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="The secret that belongs to that key.")
     sandbox_url: str | None = Field(None, description="A running sandbox for demo mode; started if unset.")
     start_date: date = Field(date(2026, 1, 1), description="First day of the partitions.")
     pseudonym_key: SecretStr | None = Field(

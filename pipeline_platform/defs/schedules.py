@@ -7,10 +7,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from pipeline_platform.defs.execution import backlog
 from pipeline_platform.defs.partitions import daily, range_tags
-from pipeline_platform.defs.resources import StoresResource
-from pipeline_platform.settings import missing_credentials, source_settings
+from pipeline_platform.settings import load_settings, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.registry import SOURCES
+from pipeline_platform.storage.stores import Stores
 
 
 def fetch_job(source: Source) -> UnresolvedAssetJobDefinition:
@@ -37,8 +37,8 @@ def fetch_schedule(source: Source, job: UnresolvedAssetJobDefinition) -> dg.Sche
         default_status=dg.DefaultScheduleStatus.RUNNING if settings.enabled else dg.DefaultScheduleStatus.STOPPED,
         description=f"Fetches the last {lookback} days of {source.title}.",
     )
-    def cadence(context: dg.ScheduleEvaluationContext, stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
-        if full := backlog(stores.open):
+    def cadence(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if full := backlog(Stores(load_settings())):
             return dg.SkipReason(f"{full}; a later tick fetches these days too")
         if missing := missing_credentials(source):
             return dg.SkipReason(f"{source.title} needs {', '.join(missing)}")

@@ -92,11 +92,11 @@ def test_steps_wait_in_their_run_while_the_queue_is_full(
 ) -> None:
     outlook.workers.renew(WORKER)
     steps = [step(str(number)) for number in range(4)]
-    assert not any([sent.ready() for sent in steps])
+    assert not any(sent.ready() for sent in steps)
     assert queue_depths(stores.redis)["ingest"] == outlook.settings.queue_limit
     stores.redis.delete(*stores.redis.keys("pipeline:celery:ingest*"))
     clock.now += LOOK_SECONDS
-    assert not any([sent.ready() for sent in steps])
+    assert not any(sent.ready() for sent in steps)
     assert queue_depths(stores.redis)["ingest"] == 2, "the other two went out"
 
 
@@ -170,13 +170,3 @@ def test_every_step_has_a_queue_and_a_priority(definitions: dg.Definitions) -> N
     assert {int(one[STEP_PRIORITY_TAG]) for one in tags.values()} == set(PRIORITIES.values())
     assert tags["raw__reddit_posts"][QUEUE_TAG] == tags["cleaned__reddit_posts_contract"][QUEUE_TAG] == "ingest"
     assert tags["enriched__documents"][QUEUE_TAG] == "sentiment"
-
-
-def test_no_step_hands_over_a_file_of_its_machine(definitions: dg.Definitions) -> None:
-    """Dagster's default IO manager keeps values in a folder, where no other machine finds them."""
-    repository = definitions.get_repository_def()
-    for job in repository.get_all_jobs():
-        for node in job.all_node_defs:
-            for output in node.output_defs:
-                local = output.io_manager_key == "io_manager"
-                assert not local or output.dagster_type.is_nothing, f"{job.name}: {node.name}.{output.name}"
