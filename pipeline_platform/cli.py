@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from pipeline_platform.launch.interrupts import Interrupts, noticed
 from pipeline_platform.launch.letters import letters
+from pipeline_platform.launch.machines import cluster, worker
 from pipeline_platform.launch.options import (
     AsJson,
     Faults,
@@ -41,6 +42,8 @@ app = typer.Typer(
     "[bold]pipeline-platform sources[/] names; every setting is in .env.example.",
 )
 app.add_typer(letters, name="dead-letters")
+app.command()(worker)
+app.command()(cluster)
 
 INTERRUPTED = 130
 
@@ -133,44 +136,6 @@ def up(
             code = supervisor.run(
                 lambda url: console.out.print(f"Dagster UI: {url}   (Ctrl-C stops everything)", soft_wrap=True)
             )
-    raise typer.Exit(code)
-
-
-@app.command()
-def worker(
-    queue: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Take steps from this queue; may be given several times, all by default."),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Steps at once; one for every core by default.")
-    ] = None,
-) -> None:
-    """Execute steps of runs, on this machine or beside others, until Ctrl-C; for PIPELINE_EXECUTOR=celery.
-
-    Queues are ingest, sentiment, enrich and aggregate. PostgreSQL, Redis and the lake must be the same for every
-    worker. The first Ctrl-C lets the steps at hand end, a second one gives them back to their queues.
-    """
-    from pipeline_platform.launch import console
-    from pipeline_platform.launch.environment import platform_environment
-    from pipeline_platform.launch.options import check_queues
-
-    settings = load_settings()
-    check_queues(queue or [])
-    check_settings([])
-
-    from pipeline_platform.launch.worker import check_pseudonym_key, run_worker
-
-    check_pseudonym_key(settings)
-    if settings.executor != "celery":
-        console.warn("PIPELINE_EXECUTOR is not celery: runs that are started with these settings need no worker")
-    with platform_environment(settings) as ready:
-        code = run_worker(
-            ready,
-            queue or [],
-            concurrency,
-            lambda one: console.note(f"worker {one.name}: {one.concurrency} steps at once   (Ctrl-C ends it)"),
-        )
     raise typer.Exit(code)
 
 

@@ -18,6 +18,8 @@ from pipeline_platform_tests.conftest import Demo, run_command
 COMMANDS = (
     ("run",),
     ("up",),
+    ("worker",),
+    ("cluster",),
     ("sources",),
     ("models",),
     ("doctor",),
@@ -51,6 +53,7 @@ def test_help_teaches(command: tuple[str, ...], tmp_path: Path) -> None:
         (("run", "--select", "key:nothing"), "group:raw"),
         (("export", "nothing", "--format", "csv"), "no table is called 'nothing'"),
         (("export", "documents"), "name a file"),
+        (("worker", "--queue", "ingestion"), "no queue is called 'ingestion'; known: ingest, sentiment"),
         (("fetch",), "No such command 'fetch'"),
         (("quality",), "has no quality scores"),
         (("quality", "--day", "today"), "is not a day"),

@@ -5,7 +5,7 @@ writes it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,7 +21,11 @@ from pipeline_platform.storage.servers import running_servers
 
 @contextmanager
 def platform_environment(
-    settings: Settings, sandbox: SandboxOptions | None = None, *, with_sandbox: bool = True
+    settings: Settings,
+    sandbox: SandboxOptions | None = None,
+    *,
+    with_sandbox: bool = True,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Settings]:
     """Run the body with everything the platform needs; gives the settings as they are then.
 
@@ -29,6 +33,7 @@ def platform_environment(
         settings: the settings as the user gave them.
         sandbox: how to start the sandbox in demo mode.
         with_sandbox: False for commands that fetch nothing.
+        more: further variables.
 
     Raises:
         SettingsError: a server or the sandbox cannot be reached or started.
@@ -39,6 +44,7 @@ def platform_environment(
         urls = stack.enter_context(running_servers(settings))
         os.environ[f"{PREFIX}POSTGRES_URL"] = urls.postgres
         os.environ[f"{PREFIX}REDIS_URL"] = urls.redis
+        os.environ.update(more or {})
         os.environ[f"{PREFIX}HOME"] = str(settings.home.absolute())
         prepare_dagster_home(settings)
         if settings.mode == "demo" and with_sandbox:

@@ -22,7 +22,7 @@ import yaml
 
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.runs import close_abandoned
-from pipeline_platform.settings import SettingsError
+from pipeline_platform.settings import PREFIX, SettingsError
 
 READY_SECONDS = 120
 STOP_SECONDS = 15
@@ -90,7 +90,7 @@ class Supervisor:
         try:
             self._close_abandoned_runs()
             self._start_all()
-            ready(self._url)
+            ready(self.url)
             return self._watch()
         except _StoppedError:
             return 0
@@ -103,14 +103,15 @@ class Supervisor:
         return self.home / "dagster" / "up.json"
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Address of the UI."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def _start_all(self) -> None:
         code_port = open_port("127.0.0.1", 0)
         self._start("code-server", "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
                     "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION)  # fmt: skip
-        self._wait("code-server", lambda: _listens("127.0.0.1", code_port))
+        self._wait("code-server", lambda: listens("127.0.0.1", code_port))
         workspace = self._workspace(code_port)
         self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace))
         self._start("daemon", "dagster-daemon", "run", "-w", str(workspace))
@@ -123,7 +124,7 @@ class Supervisor:
         path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         return path
 
-    def _start(self, name: str, program: str, *arguments: str) -> None:
+    def _start(self, name: str, program: str, *arguments: str, home: Path | None = None) -> None:
         if self._stopping.is_set():
             raise _StoppedError
         log = self._log(name)
@@ -134,6 +135,7 @@ class Supervisor:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, f"{PREFIX}HOME": str(home or self.home)},
                 # Ctrl-C in the terminal reaches the supervisor alone, which then stops them in order.
                 start_new_session=True,
             )
@@ -147,7 +149,7 @@ class Supervisor:
         """Note what runs, for the next `up` after a kill -9 of this one."""
         state = {
             "supervisor": os.getpid(),
-            "url": self._url,
+            "url": self.url,
             "processes": {
                 process.pid: psutil.Process(process.pid).create_time() for process in self._processes.values()
             },
@@ -184,7 +186,7 @@ class Supervisor:
 
     def _ui_answers(self) -> bool:
         try:
-            return httpx.get(f"{self._url}/server_info", trust_env=False).status_code == httpx.codes.OK
+            return httpx.get(f"{self.url}/server_info", trust_env=False).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 
@@ -241,7 +243,8 @@ def _member(process: psutil.Process, group: int) -> bool:
         return False
 
 
-def _listens(host: str, port: int) -> bool:
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0

@@ -170,7 +170,7 @@ def _executed(
     plan = create_execution_plan(
         job, run.run_config, step_keys_to_execute=[step], known_state=arguments.known_state, tags=run.tags
     )
-    again = f", for the {deliveries}th time: the worker that had it died" if deliveries > 1 else ""
+    again = f" again, as worker number {deliveries}: the one that had it died" if deliveries > 1 else ""
     begun = instance.report_engine_event(
         f"Worker {task.request.hostname} executes step {step}{again}",
         run,
