@@ -13,6 +13,7 @@ from benchmarks import (
     anomalies,
     definitions_load,
     enrichment,
+    executors,
     extraction,
     forecasts,
     http_client,
@@ -64,6 +65,7 @@ BENCHMARKS = {
     "sentiment_model": Benchmark(sentiment_model.run, sentiment_model.SCALE, "texts", 3),
     "forecasts": Benchmark(forecasts.run, forecasts.SCALE, "series", 1),
     "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
+    "executors": Benchmark(executors.run, executors.SCALE, "steps", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 
