@@ -1,4 +1,4 @@
-"""Jobs of steps that do nothing, beside each other, with the executor of the settings: what `executors` measures with."""
+"""Jobs of steps that do nothing, with the executor of the settings: what `executors` measures with."""
 
 import dagster as dg
 

@@ -74,13 +74,13 @@ def restore_lost(app: Celery, workers: Workers) -> dict[str, str]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    lost = workers.lost()
-    if lost:
+    lost = {task: name for task, name in workers.lost().items() if workers.disown(task, name)}
+    unclaimed = workers.unclaimed()
+    if lost or unclaimed:
         with app.connection_for_write() as connection:
             for tag, task in workers.unacknowledged().items():
-                if task in lost:
+                if task in lost or tag in unclaimed:
                     connection.default_channel.qos.restore_by_tag(tag)
-        for task in lost:
-            workers.finished(task)
+                    lost.setdefault(task, "that took it")
     workers.forget_dead()
     return lost

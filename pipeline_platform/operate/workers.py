@@ -22,6 +22,8 @@ REMEMBERED_SECONDS = 2 * 86_400
 _NAMES = f"{KEY_PREFIX}workers"
 _OWNERS = f"{KEY_PREFIX}owners"
 _UNACKNOWLEDGED = f"{KEY_PREFIX}unacked"
+_TAKEN_AT = f"{KEY_PREFIX}unacked_index"
+_DISOWN = "return redis.call('hget', KEYS[1], ARGV[1]) == ARGV[2] and redis.call('hdel', KEYS[1], ARGV[1])"
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,19 @@ class Workers:
         """Tasks whose worker no longer lives, with its name."""
         living = {worker.name for worker in self.alive()}
         return {task: name for task, name in self.owners().items() if name not in living}
+
+    def disown(self, task: str, name: str) -> bool:
+        """Take a task from the worker `name`; False if it has another one by now, or somebody else was first."""
+        return bool(self.redis.eval(_DISOWN, 1, _OWNERS, task, name))
+
+    def unclaimed(self) -> set[str]:
+        """Tags of messages that were taken long ago by a worker that died before it could say so."""
+        seconds: Any = self.redis.time()
+        tags: Any = self.redis.zrangebyscore(_TAKEN_AT, 0, seconds[0] - LEASE_SECONDS)
+        owned = self.owners()
+        return {tag.decode() for tag in tags} & {
+            tag for tag, task in self.unacknowledged().items() if task not in owned
+        }
 
     def forget_dead(self) -> list[str]:
         """Drop workers whose lease ended; gives their names."""

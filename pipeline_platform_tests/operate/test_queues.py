@@ -88,6 +88,27 @@ def test_the_steps_of_a_worker_that_died_go_back_to_the_front_of_their_queue(app
     assert take(app, "ingest") == ["mine", "later"]
 
 
+def test_a_step_whose_worker_died_before_it_could_say_that_it_has_it_goes_back_too(
+    app: Celery, client: redis.Redis
+) -> None:
+    workers = Workers(client)
+    send(app, "mine", "ingest")
+    take(app, "ingest")
+    assert restore_lost(app, workers) == {}, "it may be saying so right now"
+    (tag,) = workers.unacknowledged()
+    client.zadd("pipeline:celery:unacked_index", {tag: 1})
+    assert list(restore_lost(app, workers)) == ["mine"]
+    assert take(app, "ingest") == ["mine"]
+
+
+def test_a_step_is_only_taken_from_the_worker_that_is_known_to_be_dead(client: redis.Redis) -> None:
+    workers = Workers(client)
+    workers.took("mine", "another@there:2")
+    assert not workers.disown("mine", WORKER.name)
+    assert workers.disown("mine", "another@there:2")
+    assert not workers.disown("mine", "another@there:2"), "somebody else was first"
+
+
 def test_a_worker_that_ends_orderly_leaves_nothing(client: redis.Redis) -> None:
     workers = Workers(client)
     workers.renew(WORKER)
