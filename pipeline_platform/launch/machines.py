@@ -94,7 +94,7 @@ def cluster(
         str(days[1]),
         *(word for name in source or [] for word in ("--source", name)),
     ]
-    mine = Cluster(home, host, port, console.note, concurrency=concurrency, job=job, once=once)
+    mine = Cluster(home=home, host=host, port=port, tell=console.note, concurrency=concurrency, job=job, once=once)
     with mine, cluster_servers(home) as addresses:
         console.note("starting the servers" + (" and the sandbox" if given.mode == "demo" else ""))
         own = given.model_copy(
@@ -103,5 +103,5 @@ def cluster(
             }
         )  # fmt: skip
         with platform_environment(own, options, more=addresses.variables(Stores(own).pseudonym_key)):
-            code = mine.run(lambda _: console.print_rows("Cluster", ("what", "where"), described(mine, addresses)))
+            code = mine.run(lambda *_: console.print_rows("Cluster", ("what", "where"), described(mine, addresses)))
     raise typer.Exit(code)
