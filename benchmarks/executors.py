@@ -9,14 +9,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import redis
 
-from benchmarks import idle_steps
 from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
 from pipeline_platform.launch.environment import platform_environment
 from pipeline_platform.launch.instance import command_instance
@@ -26,11 +26,8 @@ from pipeline_platform.operate.workers import Workers
 from pipeline_platform.settings import PREFIX, load_settings
 
 SCALE = 100
-JOBS: Mapping[int, Callable[[], dg.JobDefinition]] = {
-    1: idle_steps.idle_1,
-    10: idle_steps.idle_10,
-    100: idle_steps.idle_100,
-}
+STEPS = (1, 10, 100)
+EXECUTORS = ("in_process", "multiprocess", "celery")
 WORKERS = (1, 2, 4)
 SLOW = "*:slow=0.02"
 """Ten pieces of a body, 20 ms apart: 200 ms a request."""
@@ -82,10 +79,10 @@ def _platform(faults: str | None = None) -> Iterator[None]:
 
 
 def _idle(executor: str, steps: int) -> None:
-    os.environ[f"{PREFIX}EXECUTOR"] = executor
+    recipe = dg.build_reconstructable_job("benchmarks.idle_steps", "idle_job", (steps, executor), {}, str(ROOT))
     with command_instance(load_settings().home) as instance:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        with dg.execute_job(dg.reconstructable(JOBS[steps]), instance, run_config=quiet) as result:
+        with dg.execute_job(recipe, instance, run_config=quiet) as result:
             if not result.success:
                 raise BenchmarkError(f"{steps} idle steps failed by {executor}")
 
@@ -93,11 +90,8 @@ def _idle(executor: str, steps: int) -> None:
 def _overhead(most: int, rounds: int) -> list[Figure]:
     figures = []
     with _platform(), _workers(1):
-        for steps in (number for number in JOBS if number <= most):
-            contestants = {
-                name: lambda name=name, steps=steps: _idle(name, steps)
-                for name in ("in_process", "multiprocess", "celery")
-            }
+        for steps in (number for number in STEPS if number <= most):
+            contestants = {name: partial(_idle, name, steps) for name in EXECUTORS}
             seconds = race(contestants, rounds)
             what = f"{steps} idle step{'s' if steps > 1 else ''}"
             figures.append(compared(f"{what} by celery, one worker", seconds, "celery", "in_process"))

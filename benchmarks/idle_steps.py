@@ -1,4 +1,4 @@
-"""Jobs of steps that do nothing, with the executor of the settings: what `executors` measures with."""
+"""A job of steps that do nothing, beside each other: what `executors` measures with, and workers load by name."""
 
 import dagster as dg
 
@@ -6,26 +6,16 @@ from pipeline_platform.defs.execution import executor_of, step_tags
 from pipeline_platform.settings import load_settings
 
 
-def _job(steps: int) -> dg.JobDefinition:
+def idle_job(steps: int, executor: str) -> dg.JobDefinition:
     @dg.op(out=dg.Out(dg.Nothing), tags=step_tags("aggregated"))
     def idle() -> None:
         return None
 
-    @dg.job(name=f"idle_{steps}", executor_def=executor_of(load_settings()))
-    def idle_job() -> None:
+    settings = load_settings().model_copy(update={"executor": executor})
+
+    @dg.job(name=f"idle_{steps}_{executor}", executor_def=executor_of(settings))
+    def idle_steps() -> None:
         for number in range(steps):
             idle.alias(f"idle_{number}")()
 
-    return idle_job
-
-
-def idle_1() -> dg.JobDefinition:
-    return _job(1)
-
-
-def idle_10() -> dg.JobDefinition:
-    return _job(10)
-
-
-def idle_100() -> dg.JobDefinition:
-    return _job(100)
+    return idle_steps

@@ -16,6 +16,7 @@ import dagster as dg
 from celery import Celery, bootsteps
 from celery.exceptions import Ignore
 from celery.signals import task_postrun, task_received
+from celery.worker import state
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
@@ -53,7 +54,7 @@ def run_worker(
         ready: called when steps can be taken.
 
     Returns:
-        Exit code.
+        0 if every step came to its end, else 1.
 
     Raises:
         SettingsError: this worker would write other pseudonyms than those that are running.
@@ -77,7 +78,9 @@ def run_worker(
         without_mingle=True, without_gossip=True,
     )  # fmt: skip
     started.start()
-    return int(started.exitcode or 0)
+    # Celery calls a Ctrl-C a failure, also where every step came to its end.
+    warm = state.should_stop is not None and state.should_terminate is None
+    return 0 if warm else int(started.exitcode or 0)
 
 
 def step_app(settings: Settings, workers: Workers, worker: Worker, ready: Callable[[Worker], None]) -> Celery:
