@@ -111,6 +111,8 @@ class SentStep:
 
     def ready(self) -> bool:
         """Whether it is done or given up; sends it as soon as that can be done."""
+        from kombu.exceptions import OperationalError
+
         if self._problem is not None:
             return True
         try:
@@ -121,7 +123,7 @@ class SentStep:
                 return True
             self._send_again_if_lost()
             self._give_up_if_unserved(self.queue not in self.outlook.served)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, OperationalError) as error:
             self._give_up_if_unserved(True, f"Redis does not answer ({type(error).__name__})")
         return self._problem is not None
 
@@ -178,7 +180,8 @@ class SentStep:
             self._send()
 
     def _give_up_if_unserved(self, unserved: bool, reason: str = "") -> None:
-        if not unserved or self.task in self.outlook.owned:
+        # Without Redis nobody knows whether the worker that had the step still has it.
+        if not unserved or (self.task in self.outlook.owned and not reason):
             self._waiting_since = None
             return
         now = time.monotonic()

@@ -143,6 +143,9 @@ def test_a_redis_that_stays_away_fails_the_step(
         raise OSError("gone")
 
     sent = step("one")
+    outlook.workers.took("one", WORKER.name)
+    outlook.workers.renew(WORKER)
+    assert not sent.ready(), "a worker has it"
     outlook.look = away  # type: ignore[method-assign]
     assert not sent.ready()
     clock.now += PATIENCE
