@@ -5,7 +5,7 @@ CORPORA ?= ../shared/corpora
 BIN := .venv/bin
 CLI := $(BIN)/pipeline-platform
 
-.PHONY: help setup run up test lint bench models lock clean
+.PHONY: help setup run up cluster test lint bench models lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,9 @@ up: setup ## Open the Dagster UI with daemon and schedules
 test: setup ## Run every test
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --basetemp "$$folder/tests"
+
+cluster: setup ## Run the main job on a cluster of processes with four workers
+	$(CLI) cluster
 
 lint: setup ## Ruff, formatting, types and Dagster definitions
 	$(BIN)/ruff check .

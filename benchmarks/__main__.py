@@ -16,6 +16,7 @@ from benchmarks import (
     correlations,
     definitions_load,
     enrichment,
+    executors,
     exports,
     extraction,
     forecasts,
@@ -74,6 +75,7 @@ BENCHMARKS = {
     "forecasts": Benchmark(forecasts.run, forecasts.SCALE, "series", 1),
     "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
     "metrics": Benchmark(metrics.run, metrics.SCALE, "runs", 50),
+    "executors": Benchmark(executors.run, executors.SCALE, "steps", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from pipeline_platform.launch.alerts import alerts
 from pipeline_platform.launch.interrupts import Interrupts, noticed
 from pipeline_platform.launch.letters import letters
+from pipeline_platform.launch.machines import cluster, worker
 from pipeline_platform.launch.options import (
     AsJson,
     Faults,
@@ -44,6 +45,8 @@ app = typer.Typer(
 )
 app.add_typer(letters, name="dead-letters")
 app.add_typer(alerts, name="alerts")
+app.command()(worker)
+app.command()(cluster)
 
 INTERRUPTED = 130
 API_PORT = 8001
@@ -310,7 +313,7 @@ def export(
     In CSV a list is JSON in its cell.
     """
     from pipeline_platform.launch.exporting import ExportError, find_table, write_table
-    from pipeline_platform.storage.lake import Lake
+    from pipeline_platform.storage.stores import open_lake
 
     settings = load_settings()
     try:
@@ -325,7 +328,7 @@ def export(
         raise SettingsError(
             f"there is no lake at {settings.lake_location}: run `pipeline-platform run` first, or mend PIPELINE_HOME"
         )
-    rows = Lake(settings.lake_location, mode=settings.mode).read_arrow(found, first, last)
+    rows = open_lake(settings).read_arrow(found, first, last)
     try:
         write_table(rows, found, fmt.value, output)
     except ExportError as error:

@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = Field(None, description="PostgreSQL; an embedded server is started if unset.")
     redis_url: SecretStr | None = Field(None, description="Redis; an embedded server is started if unset.")
     lake_url: str | None = Field(None, description="Delta Lake: a path or s3://…; `$PIPELINE_HOME/lake` if unset.")
+    s3_endpoint_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address of an object store that is not Amazon's, for the lake."
+    )
+    s3_region: str | None = Field(None, description="Region of the object store; `AWS_REGION` if unset.")
+    s3_access_key_id: SecretStr | None = Field(
+        None, description="Credentials of the object store; those that `AWS_…` variables or the machine give if unset."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="The secret that belongs to that key.")
     sandbox_url: str | None = Field(None, description="A running sandbox for demo mode; started if unset.")
     start_date: date = Field(date(2026, 1, 1), description="First day of the partitions.")
     pseudonym_key: SecretStr | None = Field(
@@ -54,6 +62,28 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^?#]+$",
         description="Webserver of Dagster, which the API asks; `pipeline-platform up` names its own.",
     )
+
+    executor: Literal["in_process", "multiprocess", "celery"] = Field(
+        "in_process",
+        description="What executes the steps of a run: its own process, a process for each, or workers "
+        "(`pipeline-platform worker`), also on other machines.",
+    )
+    executor_concurrency: int | None = Field(
+        None,
+        ge=1,
+        description="Steps at once: of a run with `multiprocess`, of a worker with `celery`; one for every core if "
+        "unset.",
+    )
+    queue_limit: int = Field(
+        1000,
+        ge=1,
+        description="Steps that may wait in a queue of the workers; beyond, steps wait in their run and schedules "
+        "skip their tick.",
+    )
+    worker_wait_seconds: int = Field(
+        300, ge=1, description="Seconds that a step waits while no worker serves its queue, before the run fails."
+    )
+
     dedup_lookback_days: int = Field(3, ge=0, le=90, description="Days before a partition in which copies are sought.")
     places: list[RegisteredPlace] = Field(
         [],

@@ -15,6 +15,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from pipeline_platform.clean.cleaning import clean
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.steps import observed
@@ -40,6 +41,7 @@ def contract_check(table: Table) -> dg.AssetChecksDefinition:
         description=f"Columns, types, keys and rules of {table.path}: {', '.join(rules)}.",
         blocking=True,
         partitions_def=daily(),
+        op_tags=step_tags(table.layer),
         metadata={"rules": rules},
     )
     @observed

@@ -15,6 +15,7 @@ from pipeline_platform.dedup.resolve import resolve
 from pipeline_platform.dedup.rows import dedup_rows
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.checks import tell_each_day
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily, look_back
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.steps import observed
@@ -185,6 +186,7 @@ def residual_check() -> dg.AssetChecksDefinition:
         name="residual_duplicates",
         description=f"Of the canonical documents of a day less than {RESIDUAL_SHARE:.0%} are copies of one another.",
         partitions_def=daily(),
+        op_tags=step_tags(table.layer),
     )
     @observed
     def residual_duplicates(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipeline_platform.defs.automation import FOLLOW
 from pipeline_platform.defs.check_history import SPAN
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.steps import observed
@@ -35,6 +36,7 @@ def export_asset(table: Table) -> dg.AssetsDefinition:
         description=f"Parquet data set of `{table.path}`. {table.description}",
         owners=[table.owner],
         kinds={"parquet"},
+        op_tags=step_tags("exports"),
         partitions_def=daily(),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=FOLLOW,

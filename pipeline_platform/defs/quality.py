@@ -16,6 +16,7 @@ from pipeline_platform.aggregate.registry import AGGREGATES
 from pipeline_platform.defs.automation import FOLLOW, OBSERVE
 from pipeline_platform.defs.check_history import SPAN, check_history, downstream_in
 from pipeline_platform.defs.checks import tell_each_day
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily, look_back, window_of
 from pipeline_platform.defs.plots import in_markdown
 from pipeline_platform.defs.resources import StoresResource
@@ -170,6 +171,7 @@ def report_asset() -> dg.AssetsDefinition:
         description="Quality report of a day: a page that opens from disk, and the same as JSON.",
         owners=[SCORES.owner],
         kinds={"html", "json"},
+        op_tags=step_tags("quality"),
         partitions_def=daily(),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=FOLLOW,

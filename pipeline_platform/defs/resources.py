@@ -64,12 +64,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Resources by the names assets ask for them, and the executor of every job.
-
-    In-process: a process per step costs more than most steps; parallelism comes from one run per source and from native
-    code inside an asset.
-    """
+    """Resources by the names assets ask for them."""
     stores = StoresResource()
-    return dg.Definitions(
-        resources={"stores": stores, "lake_io": LakeIOManager(stores=stores)}, executor=dg.in_process_executor
-    )
+    return dg.Definitions(resources={"stores": stores, "lake_io": LakeIOManager(stores=stores)})

@@ -5,6 +5,7 @@ from functools import cache
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from pipeline_platform.defs.execution import backlog
 from pipeline_platform.defs.partitions import daily, range_tags
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.operate.cadence import Cadence, cadences, days_to_fetch
@@ -52,6 +53,8 @@ def fetch_schedule(cadence: Cadence, job: UnresolvedAssetJobDefinition) -> dg.Sc
     def fetch(context: dg.ScheduleEvaluationContext, stores: StoresResource) -> dg.RunRequest | dg.SkipReason:
         if source_settings(source).paused:
             return dg.SkipReason(f"{source.title} is paused by PIPELINE_{source.name.upper()}__PAUSED")
+        if full := backlog(stores.open):
+            return dg.SkipReason(f"{full}; a later tick fetches these days too")
         if missing := missing_credentials(source):
             return dg.SkipReason(f"{source.title} needs {', '.join(missing)}")
         known = stream_facts(stores.open.warehouse, pairs)

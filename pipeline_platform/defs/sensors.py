@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.schedules import fetch_jobs
@@ -41,6 +42,7 @@ SETTLED_SECONDS = 5
         "ids": dg.Field([int], is_required=False, description="These letters only."),
     },
     description="Fetches again what open dead letters owe.",
+    tags=step_tags("raw"),
 )
 @observed
 def replay_letters(context: dg.OpExecutionContext, stores: StoresResource) -> None:

@@ -10,6 +10,7 @@ from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 
 from pipeline_platform import __version__
 from pipeline_platform.clean.cleaning import rules_broken
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.schemas.table import Table
 
@@ -29,6 +30,7 @@ def asset_arguments(table: Table) -> dict[str, Any]:
         "owners": [table.owner],
         "kinds": set(table.kinds),
         "tags": table.tags,
+        "op_tags": step_tags(table.layer, table.name),
         "code_version": __version__,
         "partitions_def": daily(),
         "backfill_policy": dg.BackfillPolicy.single_run(),

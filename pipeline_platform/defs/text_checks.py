@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from pipeline_platform.defs.checks import tell_each_day
+from pipeline_platform.defs.execution import step_tags
 from pipeline_platform.defs.partitions import asked_days, daily
 from pipeline_platform.defs.plots import bar_plot
 from pipeline_platform.defs.resources import StoresResource
@@ -43,7 +44,13 @@ def _warning(
         days_before: days whose rows are needed beside those that are judged.
     """
 
-    @dg.asset_check(asset=asset_key(ENRICHED_DOCUMENTS), name=name, description=description, partitions_def=daily())
+    @dg.asset_check(
+        asset=asset_key(ENRICHED_DOCUMENTS),
+        name=name,
+        description=description,
+        partitions_def=daily(),
+        op_tags=step_tags("enriched"),
+    )
     @observed
     def check(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         days = asked_days(context)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from dotenv import dotenv_values
 
 from pipeline_platform.launch.environment import platform_environment
+from pipeline_platform.operate.queues import QUEUES
+from pipeline_platform.operate.workers import Workers, served
 from pipeline_platform.settings import (
     PREFIX,
     Settings,
@@ -100,6 +102,16 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             yield Finding("ok", source.title, "demo data" if settings.mode == "demo" else "ready")
 
 
+def _workers(stores: Stores) -> Iterator[Finding]:
+    if stores.settings.executor != "celery":
+        return
+    alive = Workers(stores.redis).alive()
+    for queue in sorted(set(QUEUES) - served(alive)):
+        yield Finding("warning", "workers", f"none serves {queue}: `pipeline-platform worker --queue {queue}`")
+    if alive:
+        yield Finding("ok", "workers", f"{len(alive)}, {sum(one.concurrency for one in alive)} steps at once")
+
+
 def _servers(settings: Settings) -> Iterator[Finding]:
     try:
         with platform_environment(settings) as ready:
@@ -110,6 +122,7 @@ def _servers(settings: Settings) -> Iterator[Finding]:
             yield Finding("ok", "PostgreSQL", f"{where}, answers; {open_letters} open dead letters")
             yield Finding("ok", "Redis", f"{'embedded' if settings.redis_url is None else 'named'}, answers")
             yield Finding("ok", "lake", stores.lake.location)
+            yield from _workers(stores)
             if settings.mode == "demo":
                 yield Finding("ok", "sandbox", "starts and answers")
     except (SettingsError, LakeError) as error:

@@ -5,7 +5,7 @@ writes it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -24,7 +24,11 @@ INBOX = "inbox"
 
 @contextmanager
 def platform_environment(
-    settings: Settings, sandbox: SandboxOptions | None = None, *, with_sandbox: bool = True
+    settings: Settings,
+    sandbox: SandboxOptions | None = None,
+    *,
+    with_sandbox: bool = True,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Settings]:
     """Run the body with everything the platform needs; gives the settings as they are then.
 
@@ -32,6 +36,7 @@ def platform_environment(
         settings: the settings as the user gave them.
         sandbox: how to start the sandbox in demo mode.
         with_sandbox: False for commands that fetch nothing.
+        more: further variables.
 
     Raises:
         SettingsError: a server or the sandbox cannot be reached or started.
@@ -42,6 +47,7 @@ def platform_environment(
         urls = stack.enter_context(running_servers(settings))
         os.environ[f"{PREFIX}POSTGRES_URL"] = urls.postgres
         os.environ[f"{PREFIX}REDIS_URL"] = urls.redis
+        os.environ.update(more or {})
         os.environ[f"{PREFIX}HOME"] = str(settings.home.absolute())
         for source in SOURCES:
             if INBOX in source.settings.model_fields and getattr(source_settings(source), INBOX) is None:

@@ -3,6 +3,7 @@
 import warnings
 
 import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
 
 def loaded_definitions() -> dg.Definitions:
@@ -14,3 +15,8 @@ def loaded_definitions() -> dg.Definitions:
 
     loaded = defs()
     return loaded if isinstance(loaded, dg.Definitions) else loaded.load()
+
+
+def job_recipe(name: str) -> ReconstructableJob:
+    """How another process finds the job `name` of this code location."""
+    return ReconstructableRepository.for_module("pipeline_platform.definitions", "defs").get_reconstructable_job(name)

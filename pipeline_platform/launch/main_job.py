@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.api import execute_run_iterator
 from dagster._core.utils import make_new_run_id
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +23,7 @@ from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.run_log import note_runs
 from pipeline_platform.defs.runs import close_abandoned, kept_alive
 from pipeline_platform.launch.instance import command_instance
-from pipeline_platform.launch.location import loaded_definitions
+from pipeline_platform.launch.location import job_recipe, loaded_definitions
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES
@@ -246,20 +247,42 @@ class _Run:
             return
         run_id = make_new_run_id()
         self.report.run_ids.append(run_id)
-        self.instance.add_event_listener(run_id, self.watcher.hear)
+        execute = self._in_this_process if self.settings.executor == "in_process" else self._by_other_processes
         with kept_alive(self.settings.home, run_id) as tags:
             try:
-                self.job.job.execute_in_process(
-                    instance=self.instance,
-                    run_id=run_id,
-                    asset_selection=sorted(keys),
-                    tags={**range_tags(self.report.request.first, self.report.request.last), **tags},
-                    run_config=QUIET,
-                    raise_on_error=False,
-                )
+                execute(run_id, keys, {**range_tags(self.report.request.first, self.report.request.last), **tags})
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
                 self.report.interrupted = True
         self.report.interrupted = self.report.interrupted or self.job.stopped()
+
+    def _in_this_process(self, run_id: str, keys: set[dg.AssetKey], tags: dict[str, str]) -> None:
+        self.instance.add_event_listener(run_id, self._hear_entry)
+        self.job.job.execute_in_process(
+            instance=self.instance,
+            run_id=run_id,
+            asset_selection=sorted(keys),
+            tags=tags,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+    def _hear_entry(self, entry: dg.EventLogEntry) -> None:
+        if entry.dagster_event is not None:
+            self.watcher.hear(entry.dagster_event)
+
+    def _by_other_processes(self, run_id: str, keys: set[dg.AssetKey], tags: dict[str, str]) -> None:
+        """By processes of this machine or by workers: they need to know where the job is written down."""
+        recipe = job_recipe(JOB).get_subset(asset_selection=frozenset(keys))
+        run = self.instance.create_run_for_job(
+            recipe.get_definition(),
+            run_id=run_id,
+            run_config=QUIET,
+            tags=tags,
+            asset_selection=frozenset(keys),
+            job_code_origin=recipe.get_python_origin(),
+        )
+        for event in execute_run_iterator(recipe, run, self.instance):
+            self.watcher.hear(event)
 
 
 def _kind(path: str) -> str:
@@ -276,17 +299,17 @@ class _Watcher:
         self.ended: set[str] = set()
         self.rows: dict[str, int] = {}
 
-    def hear(self, entry: Any) -> None:
-        event = entry.dagster_event
-        if event is None:
-            return
+    def hear(self, event: dg.DagsterEvent) -> None:
         asset = self.assets.get(event.step_key or "")
         if event.is_step_materialization:
             self._materialised(event)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             self._checked(event.event_specific_data)
         elif event.is_step_failure:
-            self._failed(asset or event.step_key, event)
+            self._failed(asset or str(event.step_key), event)
+        elif event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
+            # No step is to blame: the executor, or what it runs on.
+            self.report.failed_steps["the run"] = (event.message or "it failed").strip()
         elif asset is not None:
             self._moved(asset, event)
 

@@ -82,6 +82,15 @@ def check_sources(names: list[str]) -> None:
             raise typer.BadParameter(f"no source is called {name!r}; known: {', '.join(known)}", param_hint="--source")
 
 
+def check_queues(names: list[str]) -> None:
+    """Refuse names that no queue has."""
+    from pipeline_platform.operate.queues import QUEUES
+
+    for name in names:
+        if name not in QUEUES:
+            raise typer.BadParameter(f"no queue is called {name!r}; known: {', '.join(QUEUES)}", param_hint="--queue")
+
+
 def check_settings(asked: list[str]) -> None:
     """Find wrong settings of a source before anything is started; a source that is asked for must be switched on."""
     from pipeline_platform.sources.registry import SOURCES

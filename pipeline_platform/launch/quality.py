@@ -11,7 +11,7 @@ from pipeline_platform.quality.facts import DayFacts
 from pipeline_platform.schemas.quality import SCORES
 from pipeline_platform.settings import Settings, SettingsError
 from pipeline_platform.storage.lake import Lake
-from pipeline_platform.storage.stores import Stores
+from pipeline_platform.storage.stores import Stores, open_lake, s3_access
 
 
 def newest_day(settings: Settings) -> date:
@@ -21,8 +21,8 @@ def newest_day(settings: Settings) -> date:
         SettingsError: there is none yet.
     """
     # A look must not found a lake.
-    if Lake.mode_at(settings.lake_location) == settings.mode:
-        days = Lake(settings.lake_location, mode=settings.mode).read(SCORES, columns=["event_date"])["event_date"]
+    if Lake.mode_at(settings.lake_location, s3_access(settings)) == settings.mode:
+        days = open_lake(settings).read(SCORES, columns=["event_date"])["event_date"]
         if len(days):
             newest: date = days.max()
             return newest

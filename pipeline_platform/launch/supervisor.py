@@ -56,7 +56,8 @@ class Supervisor:
     tell: Callable[[str], None]
     _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _commands: dict[str, list[str]] = field(default_factory=dict)
-    _ended: dict[str, list[float]] = field(default_factory=dict)
+    _homes: dict[str, Path | None] = field(default_factory=dict)
+    _ends: dict[str, list[float]] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: IO[bytes] | None = None
 
@@ -98,7 +99,7 @@ class Supervisor:
         try:
             self._close_abandoned_runs()
             self._start_all()
-            ready(self._url, url_of(self.host, self.api_port))
+            ready(self.url, url_of(self.host, self.api_port))
             return self._watch(tend)
         except _StoppedError:
             return 0
@@ -111,19 +112,20 @@ class Supervisor:
         return self.home / "dagster" / "up.json"
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Address of the UI."""
         return url_of(self.host, self.port)
 
     def _start_all(self) -> None:
         code_port = open_port("127.0.0.1", 0)
         self._start("code-server", "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
                     "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION)  # fmt: skip
-        self._wait("code-server", lambda: _listens("127.0.0.1", code_port))
+        self._wait("code-server", lambda: listens("127.0.0.1", code_port))
         workspace = self._workspace(code_port)
         self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace))
         self._start("daemon", "dagster-daemon", "run", "-w", str(workspace))
         self._start("api", "pipeline-platform", "api", "--host", self.host, "--port", str(self.api_port))
-        self._wait("webserver", lambda: _answers(f"{self._url}/server_info"))
+        self._wait("webserver", lambda: _answers(f"{self.url}/server_info"))
         self._wait("api", lambda: _answers(f"{url_of(self.host, self.api_port)}/healthz"))
 
     def _workspace(self, port: int) -> Path:
@@ -133,8 +135,9 @@ class Supervisor:
         path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         return path
 
-    def _start(self, name: str, program: str, *arguments: str) -> None:
+    def _start(self, name: str, program: str, *arguments: str, home: Path | None = None) -> None:
         self._commands[name] = [str(Path(sys.executable).with_name(program)), *arguments]
+        self._homes[name] = home
         self._launch(name)
 
     def _launch(self, name: str) -> None:
@@ -145,7 +148,11 @@ class Supervisor:
         with log.open("ab") as file:
             self._processes[name] = subprocess.Popen(
                 self._commands[name],
-                env={**os.environ, f"{PREFIX}DAGSTER_URL": self._url},
+                env={
+                    **os.environ,
+                    f"{PREFIX}HOME": str(self._homes[name] or self.home),
+                    f"{PREFIX}DAGSTER_URL": self.url,
+                },
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -162,7 +169,7 @@ class Supervisor:
         """Note what runs, for the next `up` after a kill -9 of this one."""
         state = {
             "supervisor": os.getpid(),
-            "url": self._url,
+            "url": self.url,
             "processes": {
                 process.pid: psutil.Process(process.pid).create_time() for process in self._processes.values()
             },
@@ -209,22 +216,29 @@ class Supervisor:
 
     def _watch(self, tend: Callable[[], Iterable[str]]) -> int:
         while not self._stopping.wait(1):
-            for name in tend():
-                self.tell(f"{name} had died and runs again")
-            for name, process in list(self._processes.items()):
-                if process.poll() is not None:
-                    self.tell(f"{name} ended with code {process.returncode}; see {self._log(name)}")
-                    if not self._may_start_again(name):
-                        self.tell(f"{name} ended {RESTARTS} times within {RESTARTS_SECONDS // 60} minutes: giving up")
-                        return 1
-                    _stop([process.pid])  # what it started may still hold its port
-                    self._launch(name)
+            if not self._mend(tend):
+                return 1
         return 0
+
+    def _mend(self, tend: Callable[[], Iterable[str]]) -> bool:
+        """Start again what ended by itself; False if one did so too often."""
+        for name in tend():
+            self.tell(f"{name} had died and runs again")
+        for name, process in list(self._processes.items()):
+            if process.poll() is None:
+                continue
+            self.tell(f"{name} ended with code {process.returncode}; see {self._log(name)}")
+            if not self._may_start_again(name):
+                self.tell(f"{name} ended {RESTARTS} times within {RESTARTS_SECONDS // 60} minutes: giving up")
+                return False
+            _stop([process.pid])  # what it started may still hold its port
+            self._launch(name)
+        return True
 
     def _may_start_again(self, name: str) -> bool:
         now = time.monotonic()
-        recent = [moment for moment in self._ended.get(name, []) if now - moment < RESTARTS_SECONDS]
-        self._ended[name] = [*recent, now]
+        recent = [moment for moment in self._ends.get(name, []) if now - moment < RESTARTS_SECONDS]
+        self._ends[name] = [*recent, now]
         return len(recent) + 1 < RESTARTS
 
 
@@ -262,7 +276,8 @@ def _member(process: psutil.Process, group: int) -> bool:
         return False
 
 
-def _listens(host: str, port: int) -> bool:
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0

@@ -6,6 +6,8 @@ commit nothing when nothing changed, and both repeat themselves when another wri
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -20,9 +22,12 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pipeline_platform.schemas.table import Table
+from pipeline_platform.storage.object_store import SCHEME, S3Access
 
 log = logging.getLogger(__name__)
 
+AMBIENT = S3Access()
+"""Access as the environment gives it."""
 REDATED_DAYS = 30
 """A feed may move the date of an entry it showed before; within this many days the move is seen and followed."""
 
@@ -54,29 +59,37 @@ class Lake:
     Args:
         location: a folder or an object store URL (`s3://bucket/prefix`).
         mode: `demo` or `live`; the first use marks the lake with it, and a lake is never opened in the other mode.
+        access: access to the object store.
 
     Raises:
-        LakeError: the lake holds data of the other mode.
+        LakeError: the lake holds data of the other mode, or its object store cannot be used.
     """
 
-    def __init__(self, location: str, *, mode: str) -> None:
+    def __init__(self, location: str, *, mode: str, access: S3Access = AMBIENT) -> None:
         self.location = location.rstrip("/")
         self.mode = mode
-        self._files, self._root = _place(self.location)
-        self._refuse_other_mode()
+        self._options = access.options() if self.location.startswith(SCHEME) else None
+        with _object_store_errors(self.location, access):
+            self._files, self._root = _place(self.location, access)
+            self._refuse_other_mode(access)
 
     @staticmethod
-    def mode_at(location: str) -> str | None:
-        """The mode of the lake at `location`; None when there is none yet."""
-        files, root = _place(location.rstrip("/"))
-        marker = f"{root}/lake.json"
-        if files.get_file_info(marker).type != fs.FileType.File:
-            return None
-        with files.open_input_stream(marker) as stream:
-            return str(orjson.loads(stream.read())["mode"])
+    def mode_at(location: str, access: S3Access = AMBIENT) -> str | None:
+        """The mode of the lake at `location`; None when there is none yet.
 
-    def _refuse_other_mode(self) -> None:
-        held = self.mode_at(self.location)
+        Raises:
+            LakeError: its object store cannot be used.
+        """
+        with _object_store_errors(location, access):
+            files, root = _place(location.rstrip("/"), access)
+            marker = f"{root}/lake.json"
+            if files.get_file_info(marker).type != fs.FileType.File:
+                return None
+            with files.open_input_stream(marker) as stream:
+                return str(orjson.loads(stream.read())["mode"])
+
+    def _refuse_other_mode(self, access: S3Access) -> None:
+        held = self.mode_at(self.location, access)
         if held is None:
             self._files.create_dir(self._root, recursive=True)
             with self._files.open_output_stream(f"{self._root}/lake.json") as stream:
@@ -95,7 +108,7 @@ class Lake:
     def open(self, table: Table) -> DeltaTable | None:
         """The Delta table, None when it was never written."""
         try:
-            return DeltaTable(self.address(table))
+            return DeltaTable(self.address(table), storage_options=self._options)
         except TableNotFoundError:
             return None
 
@@ -225,6 +238,7 @@ class Lake:
             partition_by=["event_date"],
             name=table.path,
             description=table.description,
+            storage_options=self._options,
         )
 
     def summarise(self, tables: list[Table], first: date, last: date) -> pd.DataFrame:
@@ -264,11 +278,24 @@ class Snapshot:
         return rows.select(schema.names).cast(schema) if rows else schema.empty_table()
 
 
-def _place(location: str) -> tuple[fs.FileSystem, str]:
+def _place(location: str, access: S3Access) -> tuple[fs.FileSystem, str]:
+    if location.startswith(SCHEME):
+        return access.files(location)
     if "://" in location:
         files, root = fs.FileSystem.from_uri(location)
         return files, str(root)
     return fs.LocalFileSystem(), location
+
+
+@contextmanager
+def _object_store_errors(location: str, access: S3Access) -> Iterator[None]:
+    """Errors of the object store in words that say what to do; those of a disk stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        if not location.startswith(SCHEME):
+            raise
+        raise LakeError(f"the lake at {location}: {access.explained(location, error)}") from error
 
 
 def _newer_capture(table: Table) -> dict[str, str]:

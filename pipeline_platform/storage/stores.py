@@ -11,8 +11,29 @@ from pydantic import SecretStr
 
 from pipeline_platform.settings import Settings, SettingsError
 from pipeline_platform.storage.lake import Lake
+from pipeline_platform.storage.object_store import S3Access
 from pipeline_platform.storage.servers import sqlalchemy_url
 from pipeline_platform.storage.warehouse import Warehouse
+
+
+def s3_access(settings: Settings) -> S3Access:
+    """Access to the object store of the lake."""
+    key_id, secret = settings.s3_access_key_id, settings.s3_secret_access_key
+    return S3Access(
+        endpoint=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        key_id=key_id.get_secret_value() if key_id else None,
+        secret=secret.get_secret_value() if secret else None,
+    )
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake of `settings`.
+
+    Raises:
+        LakeError: it holds data of the other mode, or its object store cannot be used.
+    """
+    return Lake(settings.lake_location, mode=settings.mode, access=s3_access(settings))
 
 
 class Stores:
@@ -28,7 +49,7 @@ class Stores:
     @cached_property
     def lake(self) -> Lake:
         """The Delta tables."""
-        return Lake(self.settings.lake_location, mode=self.settings.mode)
+        return open_lake(self.settings)
 
     @cached_property
     def warehouse(self) -> Warehouse:

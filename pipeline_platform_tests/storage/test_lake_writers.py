@@ -56,6 +56,27 @@ def test_two_processes_that_merge_the_same_records_lose_and_double_none(
     assert len(stored(NEXT)) == 2 * 10 * ROUNDS
 
 
+def replace_beside_another(place: str, barrier: Barrier) -> None:
+    lake = Lake(place, mode="demo")
+    for turn in range(ROUNDS):
+        barrier.wait(60)
+        lake.replace(VISITS, visits(*((f"place {number}", turn, DAY) for number in range(50))), DAY, DAY)
+
+
+def test_a_step_that_two_workers_execute_at_once_changes_what_it_changes_once(tmp_path: Path, lake: Lake) -> None:
+    barrier = SPAWN.Barrier(2)
+    writers = [SPAWN.Process(target=replace_beside_another, args=(lake.location, barrier)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    held = lake.read(VISITS)
+    assert held["place"].is_unique
+    assert held["visits"].tolist() == 50 * [ROUNDS - 1]
+    assert lake.version(VISITS) == ROUNDS, "the other one found its rows there already"
+
+
 def merge_without_end(place: str, told: Connection) -> None:
     lake, turn = Lake(place, mode="demo"), 0
     while True:
