@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(None, description="Redis; an embedded server is started if unset.")
     lake_url: str | None = Field(None, description="Delta Lake: a path or s3://…; `$PIPELINE_HOME/lake` if unset.")
     sandbox_url: str | None = Field(None, description="A running sandbox for demo mode; started if unset.")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="`console` writes log lines for people, `json` one object a line for Loki or Elastic."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Level from which log lines are written."
+    )
     start_date: date = Field(date(2026, 1, 1), description="First day of the partitions.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."

@@ -61,18 +61,20 @@ def _step(context: Any) -> Iterator[None]:
 
 def _known(context: dg.OpExecutionContext) -> dict[str, str]:
     """Run, job, step, asset, partition and source of a step, as far as it has them."""
-    assets = sorted("/".join(key.path) for key in context.selected_asset_keys) if context.has_assets_def else []
+    keys = set(context.selected_asset_keys) | {check.asset_key for check in context.selected_asset_check_keys}
+    assets = sorted("/".join(key.path) for key in keys)
     tags = context.run.tags
     first = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_start")
     last = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_end")
-    source = next(iter(context.assets_def.tags_by_key.values())).get("source") if assets else None
+    graph = context.job_def.asset_layer.asset_graph
+    sources = sorted({graph.get(key).tags.get("source", JOINED) for key in keys if graph.has(key)})
     known = {
         "run_id": context.run_id,
         "job": context.job_name,
         "step": str(context.op_handle),
         "asset": ", ".join(assets),
         "partition": first if first == last else f"{first}..{last}",
-        "source": source or tags.get("source"),
+        "source": sources[0] if len(sources) == 1 else tags.get("source"),
     }
     return {name: value for name, value in known.items() if value}
 

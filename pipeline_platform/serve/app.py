@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from pipeline_platform import __version__
 from pipeline_platform.serve import health, metrics
+from pipeline_platform.serve.requests import ObservedRequests
 from pipeline_platform.storage.stores import Stores
 
 ROUTERS: tuple[Callable[[Stores], APIRouter], ...] = (metrics.router, health.router)
@@ -26,6 +27,7 @@ def create_app(stores: Stores) -> FastAPI:
         stores.redis.close()
 
     app = FastAPI(title="pipeline_platform", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_middleware(ObservedRequests)
     for router in ROUTERS:
         app.include_router(router(stores))
     return app

@@ -37,6 +37,6 @@ def _answers(ask: Callable[[], object]) -> bool:
     try:
         ask()
     except (SQLAlchemyError, RedisError) as error:
-        log.warning("a server does not answer: %s", type(error).__name__)
+        log.critical("a server does not answer: %s", type(error).__name__)
         return False
     return True

@@ -7,6 +7,7 @@ speak `requests`, are handed `SourceClient.requests_session()`, whose adapter se
 
 import json
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ import httpx
 import orjson
 import requests
 from redis import Redis
+from structlog.contextvars import bound_contextvars
 
 from pipeline_platform.sources.base import Allowance, Source, SourceSettings
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
@@ -248,8 +250,10 @@ class SourceClient:
                 error.request, error.attempts = call.shown, len(failures)
                 raise
 
+        known = {"source": self.source.name, "request_id": uuid.uuid4().hex[:12]}
         try:
-            return retrying(self._clock)(once)
+            with bound_contextvars(**known):
+                return retrying(self._clock)(once)
         except CircuitOpen:
             if len(failures) == 1:
                 raise
