@@ -142,11 +142,7 @@ def up(
     with Supervisor(settings.home.absolute(), host, port, chosen, console.note) as supervisor:
         console.note("starting the servers" + (" and the sandbox" if settings.mode == "demo" else ""))
         with platform_environment(settings, options):
-            code = supervisor.run(
-                lambda ui, api: console.out.print(
-                    f"Dagster UI: {ui}   health: {api}   (Ctrl-C stops everything)", soft_wrap=True
-                )
-            )
+            code = supervisor.run(lambda ui, api: console.announce(f"Dagster UI: {ui}   health: {api}"))
     raise typer.Exit(code)
 
 
@@ -168,9 +164,7 @@ def api(
     check_settings([])
     logs.configure(settings)
     with platform_environment(settings, with_sandbox=False) as ready:
-        application.serve(
-            ready, host, port, lambda url: console.out.print(f"health: {url}   (Ctrl-C stops it)", soft_wrap=True)
-        )
+        application.serve(ready, host, port, lambda url: console.announce(f"health: {url}"))
 
 
 @app.command()

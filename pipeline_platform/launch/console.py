@@ -62,6 +62,14 @@ def note(message: str) -> None:
     _say(logging.INFO, message, "[dim]{}[/]")
 
 
+def announce(message: str) -> None:
+    """Where something is to be found, on stdout; a log line where those are for machines."""
+    if in_json():
+        log.info(message)
+    else:
+        out.print(f"{escape(message)}   (Ctrl-C stops it)", soft_wrap=True)
+
+
 def in_json() -> bool:
     """Whether stderr is for machines."""
     return logs.format_in_use() == "json"
