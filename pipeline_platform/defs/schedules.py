@@ -6,7 +6,8 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from pipeline_platform.defs.partitions import daily, range_tags
-from pipeline_platform.settings import missing_credentials, source_settings
+from pipeline_platform.operate import tracing
+from pipeline_platform.settings import load_settings, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.registry import SOURCES
 
@@ -39,7 +40,10 @@ def fetch_schedule(source: Source, job: UnresolvedAssetJobDefinition) -> dg.Sche
         if missing := missing_credentials(source):
             return dg.SkipReason(f"{source.title} needs {', '.join(missing)}")
         today = context.scheduled_execution_time.date()
-        return dg.RunRequest(tags=range_tags(today - timedelta(days=lookback - 1), today))
+        tracing.configure(load_settings())
+        with tracing.span(f"schedule {source.name}_cadence", {"pipeline.source": source.name}):
+            caused = tracing.parent_tags()
+        return dg.RunRequest(tags={**range_tags(today - timedelta(days=lookback - 1), today), **caused})
 
     return cadence
 

@@ -22,6 +22,7 @@ from pipeline_platform.defs.run_log import note_runs
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.location import loaded_definitions
 from pipeline_platform.launch.runs import close_abandoned, kept_alive
+from pipeline_platform.operate import tracing
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES
@@ -134,8 +135,10 @@ class MainJob:
         _ = stores.lake  # a lake of the other mode is refused before anything is fetched for it
         wanted = self._wanted(request, report)
         watcher = _Watcher(report, self.tell, wanted)
+        tracing.configure(settings)
+        asked = {"pipeline.partition": f"{request.first}..{request.last}"}
         try:
-            with command_instance(settings.home) as instance:
+            with tracing.span("main job", asked), command_instance(settings.home) as instance:
                 report.abandoned = close_abandoned(instance, settings.home)
                 run = _Run(self, instance, settings, report, watcher)
                 run.execute(self._fetching(wanted))
@@ -249,7 +252,11 @@ class _Run:
                     instance=self.instance,
                     run_id=run_id,
                     asset_selection=sorted(keys),
-                    tags={**range_tags(self.report.request.first, self.report.request.last), **tags},
+                    tags={
+                        **range_tags(self.report.request.first, self.report.request.last),
+                        **tags,
+                        **tracing.parent_tags(),
+                    },
                     run_config=QUIET,
                     raise_on_error=False,
                 )
