@@ -5,20 +5,13 @@ import re
 import time
 import uuid
 
-from opentelemetry import metrics
-from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
-
-from pipeline_platform.operate import tracing
 
 log = logging.getLogger(__name__)
 
 HEADER = b"x-request-id"
 SLOW_SECONDS = 1.0
-_durations = metrics.get_meter(__name__).create_histogram(
-    "http.server.request.duration", unit="s", description="How long the API took to answer."
-)
 _ID = re.compile(r"[\w.-]{1,64}")
 
 
@@ -33,8 +26,7 @@ class ObservedRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        given = headers.get(HEADER, b"").decode("latin-1")
+        given = dict(scope["headers"]).get(HEADER, b"").decode("latin-1")
         request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         status, started = 500, time.perf_counter()
 
@@ -45,12 +37,7 @@ class ObservedRequests:
                 message["headers"] = [*message["headers"], (HEADER, request_id.encode())]
             await send(message)
 
-        named = {"http.request.method": scope["method"], "url.path": scope["path"], "pipeline.request_id": request_id}
-        parent = tracing.parent_of(headers.get(b"traceparent", b"").decode("latin-1"))
-        with (
-            bound_contextvars(request_id=request_id),
-            tracing.span(f"{scope['method']} {scope['path']}", named, parent=parent, kind=SpanKind.SERVER) as opened,
-        ):
+        with bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, answer)
             except Exception:
@@ -58,10 +45,6 @@ class ObservedRequests:
                 raise
             finally:
                 seconds = time.perf_counter() - started
-                opened.set_attribute("http.response.status_code", status)
-                _durations.record(
-                    seconds, {"http.request.method": scope["method"], "http.response.status_code": status}
-                )
                 level = logging.WARNING if status >= 500 or seconds > SLOW_SECONDS else logging.INFO
                 told = {
                     "method": scope["method"],
