@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
@@ -152,9 +153,7 @@ def up(
         console.note("starting the servers" + (" and the sandbox" if settings.mode == "demo" else ""))
         with platform_environment(settings, options):
             code = supervisor.run(
-                lambda ui, api: console.out.print(
-                    f"Dagster UI: {ui}   health and API: {api}   (Ctrl-C stops everything)", soft_wrap=True
-                ),
+                lambda ui, api: console.announce(f"Dagster UI: {ui}   health and API: {api}"),
                 tend=lambda: revive(settings),
             )
     raise typer.Exit(code)
@@ -174,13 +173,13 @@ def api(
     from pipeline_platform.launch import api as application
     from pipeline_platform.launch import console
     from pipeline_platform.launch.environment import platform_environment
+    from pipeline_platform.operate import logs
 
     settings = load_settings()
     check_settings([])
+    logs.configure(settings)
     with platform_environment(settings, with_sandbox=False) as ready:
-        application.serve(
-            ready, host, port, lambda url: console.out.print(f"health: {url}   (Ctrl-C stops it)", soft_wrap=True)
-        )
+        application.serve(ready, host, port, lambda url: console.announce(f"health: {url}"))
 
 
 @app.command()
@@ -406,9 +405,13 @@ def _interrupts(context: typer.Context) -> Callable[[], bool]:
 def _exit_code(interrupts: Interrupts) -> int:
     """Run the command; what a person can mend is told in one line."""
     from pipeline_platform.launch import console
+    from pipeline_platform.operate import logs
     from pipeline_platform.storage.lake import LakeError
 
     try:
+        # A wrong setting is told by the command that needs it; help needs none.
+        with suppress(SettingsError):
+            logs.configure(load_settings(), quiet=True)
         code = app(standalone_mode=False, obj=interrupts)
     except TyperException as error:
         return _complain_of_usage(error)

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     """Settings of the platform."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     home: Path = Field(Path(".pipeline"), description="Folder of everything the platform keeps.")
@@ -50,6 +55,19 @@ class Settings(BaseSettings):
     )
     s3_secret_access_key: SecretStr | None = Field(None, description="The secret that belongs to that key.")
     sandbox_url: str | None = Field(None, description="A running sandbox for demo mode; started if unset.")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="`console` writes log lines for people, `json` one object a line for Loki or Elastic."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Level from which log lines are written."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+[^?#]*$",
+        validation_alias=AliasChoices(f"{PREFIX}OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where traces and metrics are sent by OTLP over HTTP, such as http://127.0.0.1:4318; nowhere if "
+        "unset. `OTEL_EXPORTER_OTLP_ENDPOINT` means the same, and `OTEL_EXPORTER_OTLP_HEADERS` may hold a key.",
+    )
     start_date: date = Field(date(2026, 1, 1), description="First day of the partitions.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key of the author pseudonyms; made and kept in `$PIPELINE_HOME` if unset."

@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pipeline_platform.defs.execution import backlog
 from pipeline_platform.defs.partitions import daily, range_tags
 from pipeline_platform.defs.resources import StoresResource
+from pipeline_platform.operate import tracing
 from pipeline_platform.operate.cadence import Cadence, cadences, days_to_fetch
 from pipeline_platform.settings import load_settings, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source, Stream
@@ -60,7 +61,10 @@ def fetch_schedule(cadence: Cadence, job: UnresolvedAssetJobDefinition) -> dg.Sc
         known = stream_facts(stores.open.warehouse, pairs)
         days = days_to_fetch(cadence, known, stores.open.settings, context.scheduled_execution_time)
         keys = [key for stream in cadence.streams for key in _keys(stream)] if is_part else None
-        return dg.RunRequest(tags=range_tags(*days), asset_selection=keys)
+        tracing.configure(stores.open.settings)
+        with tracing.span(f"schedule {cadence.name}_cadence", {"pipeline.source": source.name}):
+            caused = tracing.parent_tags()
+        return dg.RunRequest(tags={**range_tags(*days), **caused}, asset_selection=keys)
 
     return fetch
 

@@ -14,11 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from pipeline_platform.operate import logs
+
 if TYPE_CHECKING:
     from pipeline_platform.enrich.models import Model
 
     # Importing Dagster takes a second; commands that only list things do not wait for it.
     from pipeline_platform.launch.main_job import Progress, Report
+
+log = logging.getLogger(__name__)
 
 WIDTH = 160
 """In a file or a pipe nothing says how wide a line may be; 80 would fold every address."""
@@ -45,17 +49,37 @@ MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "skipped": "[yellow]�
 
 def complain(message: str) -> None:
     """An error, on stderr."""
-    err.print(f"[bold red]error:[/] {escape(message)}")
+    _say(logging.ERROR, message, "[bold red]error:[/] {}")
 
 
 def warn(message: str) -> None:
     """Something to look at that is no error, on stderr."""
-    err.print(f"[yellow]warning:[/] {escape(message)}")
+    _say(logging.WARNING, message, "[yellow]warning:[/] {}")
 
 
 def note(message: str) -> None:
     """A remark, on stderr."""
-    err.print(f"[dim]{escape(message)}[/]")
+    _say(logging.INFO, message, "[dim]{}[/]")
+
+
+def announce(message: str) -> None:
+    """Where something is to be found, on stdout; a log line where those are for machines."""
+    if in_json():
+        log.info(message)
+    else:
+        out.print(f"{escape(message)}   (Ctrl-C stops it)", soft_wrap=True)
+
+
+def in_json() -> bool:
+    """Whether stderr is for machines."""
+    return logs.format_in_use() == "json"
+
+
+def _say(level: int, message: str, styled: str) -> None:
+    if in_json():
+        log.log(level, message)
+    else:
+        err.print(styled.format(escape(message)))
 
 
 class ProgressLines:
@@ -67,6 +91,8 @@ class ProgressLines:
 
     def tell(self, progress: "Progress") -> None:
         """Print `progress`."""
+        if in_json():
+            return
         self._head(progress.step)
         if progress.event == "started":
             if self._status is not None:
@@ -107,6 +133,10 @@ class _Notes(logging.Handler):
 def progress_lines() -> Iterator[ProgressLines]:
     """Progress during the body, with the warnings of the platform in between."""
     logger, handler, lines = logging.getLogger("pipeline_platform"), _Notes(logging.WARNING), ProgressLines()
+    if in_json():
+        # Every step tells of itself there; two formats in one stream are of use to nobody.
+        yield lines
+        return
     propagated = logger.propagate
     logger.addHandler(handler)
     logger.propagate = False

@@ -24,6 +24,7 @@ from pipeline_platform.defs.run_log import note_runs
 from pipeline_platform.defs.runs import close_abandoned, kept_alive
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.location import job_recipe, loaded_definitions
+from pipeline_platform.operate import tracing
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.registry import SOURCES
@@ -137,8 +138,10 @@ class MainJob:
         _ = stores.lake  # a lake of the other mode is refused before anything is fetched for it
         wanted = self._wanted(request, report)
         watcher = _Watcher(report, self.tell, wanted)
+        tracing.configure(settings)
+        asked = {"pipeline.partition": f"{request.first}..{request.last}"}
         try:
-            with command_instance(settings.home) as instance:
+            with tracing.span("main job", asked), command_instance(settings.home) as instance:
                 report.abandoned = close_abandoned(instance, settings.home)
                 run = _Run(self, instance, settings, report, watcher)
                 run.execute(self._fetching(wanted))
@@ -250,7 +253,8 @@ class _Run:
         execute = self._in_this_process if self.settings.executor == "in_process" else self._by_other_processes
         with kept_alive(self.settings.home, run_id) as tags:
             try:
-                execute(run_id, keys, {**range_tags(self.report.request.first, self.report.request.last), **tags})
+                days = range_tags(self.report.request.first, self.report.request.last)
+                execute(run_id, keys, {**days, **tags, **tracing.parent_tags()})
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
                 self.report.interrupted = True
         self.report.interrupted = self.report.interrupted or self.job.stopped()

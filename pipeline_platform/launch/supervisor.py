@@ -1,6 +1,7 @@
 """The supervisor of `pipeline-platform up`: code server, Dagster UI, daemon and API as processes, until Ctrl-C."""
 
 import fcntl
+import logging
 import os
 import signal
 import socket
@@ -22,7 +23,9 @@ import yaml
 
 from pipeline_platform.defs.runs import close_abandoned
 from pipeline_platform.launch.instance import command_instance
-from pipeline_platform.settings import PREFIX, SettingsError
+from pipeline_platform.settings import PREFIX, SettingsError, load_settings
+
+log = logging.getLogger(__name__)
 
 READY_SECONDS = 120
 STOP_SECONDS = 15
@@ -119,14 +122,22 @@ class Supervisor:
     def _start_all(self) -> None:
         code_port = open_port("127.0.0.1", 0)
         self._start("code-server", "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
-                    "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION)  # fmt: skip
+                    "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION,
+                    *self._log_options())  # fmt: skip
         self._wait("code-server", lambda: listens("127.0.0.1", code_port))
         workspace = self._workspace(code_port)
-        self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace))
-        self._start("daemon", "dagster-daemon", "run", "-w", str(workspace))
+        self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace),
+                    *self._log_options(prefix="dagster-"))  # fmt: skip
+        self._start("daemon", "dagster-daemon", "run", "-w", str(workspace), *self._log_options())
         self._start("api", "pipeline-platform", "api", "--host", self.host, "--port", str(self.api_port))
         self._wait("webserver", lambda: _answers(f"{self.url}/server_info"))
         self._wait("api", lambda: _answers(f"{url_of(self.host, self.api_port)}/healthz"))
+
+    def _log_options(self, prefix: str = "") -> list[str]:
+        """How Dagster's own programs write their lines; its names of the fields are ours."""
+        settings = load_settings()
+        log_format = "json" if settings.log_format == "json" else "colored"
+        return ["--log-format", log_format, f"--{prefix}log-level", settings.log_level.lower()]
 
     def _workspace(self, port: int) -> Path:
         """One code server for UI and daemon: the definitions are loaded once, not once per process."""
@@ -227,6 +238,7 @@ class Supervisor:
         for name, process in list(self._processes.items()):
             if process.poll() is None:
                 continue
+            log.critical("%s ended with code %d", name, process.returncode)
             self.tell(f"{name} ended with code {process.returncode}; see {self._log(name)}")
             if not self._may_start_again(name):
                 self.tell(f"{name} ended {RESTARTS} times within {RESTARTS_SECONDS // 60} minutes: giving up")

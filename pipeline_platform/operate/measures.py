@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
+from opentelemetry import trace
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline_platform.schemas.table import JOINED, Table
@@ -102,7 +103,9 @@ def note_scores(stores: Stores, scores: pd.DataFrame) -> None:
 
 
 def note_lookups(stores: Stores, cache: str, asked: Mapping[str, int], found: Mapping[str, int]) -> None:
-    """Count what a cache was asked for and had, by name."""
+    """Count what a cache was asked for and had, by name, and tell it in the span at work."""
+    told = {"asked": sum(asked.values()), "found": sum(found.values())}
+    trace.get_current_span().set_attributes({f"cache.{cache}.{name}": count for name, count in told.items()})
     with stores.warehouse.begin() as connection:
         metrics.add(
             connection,

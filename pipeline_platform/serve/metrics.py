@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from pipeline_platform.operate import tracing
 from pipeline_platform.operate.metrics import PlatformCollector
 from pipeline_platform.storage.stores import Stores
 
@@ -14,7 +15,10 @@ def router(stores: Stores) -> APIRouter:
     """The route over `stores`."""
     routes = APIRouter(tags=["observability"])
     registry = CollectorRegistry()
-    registry.register(PlatformCollector(stores))
+    collector = PlatformCollector(stores)
+    registry.register(collector)
+    if tracing.configure(stores.settings):
+        tracing.export_metrics(collector)
 
     @routes.get("/metrics", response_class=Response, summary="Metrics in the format of Prometheus or OpenMetrics.")
     def metrics(accept: Annotated[str, Header()] = "") -> Response:

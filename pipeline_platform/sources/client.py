@@ -7,6 +7,7 @@ speak `requests`, are handed `SourceClient.requests_session()`, whose adapter se
 
 import json
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,9 @@ from typing import Any, Self
 import httpx
 import orjson
 import requests
+from opentelemetry import trace
 from redis import Redis
+from structlog.contextvars import bound_contextvars
 
 from pipeline_platform.sources.base import Allowance, Source, SourceSettings
 from pipeline_platform.sources.clock import SYSTEM_CLOCK, Clock
@@ -28,7 +31,7 @@ from pipeline_platform.sources.limits import Limits
 from pipeline_platform.sources.policy import Breaker, asked_wait, bearable, read_status, retrying
 from pipeline_platform.sources.redact import Redactor
 from pipeline_platform.sources.requests_bridge import session_through
-from pipeline_platform.sources.tally import Tally
+from pipeline_platform.sources.tally import Tally, lookup_span, request_span
 from pipeline_platform.sources.transfer import ACCEPT_ENCODING, REDIRECTS, USER_AGENT, Answer, Transfer, TransferLimits
 
 logger = logging.getLogger(__name__)
@@ -248,8 +251,10 @@ class SourceClient:
                 error.request, error.attempts = call.shown, len(failures)
                 raise
 
+        known = {"source": self.source.name, "request_id": uuid.uuid4().hex[:12]}
         try:
-            return retrying(self._clock)(once)
+            with bound_contextvars(**known):
+                return retrying(self._clock)(once)
         except CircuitOpen:
             if len(failures) == 1:
                 raise
@@ -261,7 +266,7 @@ class SourceClient:
         breaker.check()
         self._limits.acquire(call.host, allowance)
         try:
-            with breaker.guard(), self.tally.attempt():
+            with breaker.guard(), self.tally.attempt(), request_span(call.method, call.host, call.shown_url):
                 return self._exchange(call, key)
         except CircuitOpen:
             # Another request opened the circuit while this one waited for its turn: it was not sent.
@@ -269,10 +274,11 @@ class SourceClient:
             raise
 
     def _exchange(self, call: "_Call", key: str | None) -> Response:
-        kept = self._cache.read(key) if key else None
+        kept = self._kept(key) if key else None
         headers = {**call.headers, **(kept.validators if kept else {})}
         answer = self._transfer.exchange(call.method, call.url, headers, call.body, follow=not call.for_library)
         response = self._response(call, answer, kept)
+        trace.get_current_span().set_attribute("http.response.status_code", answer.status)
         logger.debug("%s %s: %d, %d bytes", call.method, response.url, answer.status, len(answer.content))
         error = self._reading(call, response)
         if error is not None:
@@ -282,6 +288,12 @@ class SourceClient:
         if key and response.status == 200 and not response.not_modified:
             self._cache.write(key, response.headers, response.content)
         return response
+
+    def _kept(self, key: str) -> Kept | None:
+        with lookup_span("http") as opened:
+            kept = self._cache.read(key)
+            opened.set_attribute("cache.hit", kept is not None)
+            return kept
 
     def _response(self, call: "_Call", answer: Answer, kept: Kept | None) -> Response:
         response = Response(

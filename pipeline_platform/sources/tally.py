@@ -1,13 +1,17 @@
-"""What a client counts of its own work: requests by outcome, and how often a body that was kept still held."""
+"""What a client tells of its own work: counts of requests and look-ups in its cache, and in a trace a span of each."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
 from pipeline_platform.sources.errors import SourceError
 
 OK = "ok"
+_tracer = trace.get_tracer(__name__)
 
 
 class Tally:
@@ -46,3 +50,25 @@ class Tally:
         """Count a conditional request."""
         with self._lock:
             self.lookups["hit" if hit else "miss"] += 1
+
+
+@contextmanager
+def request_span(method: str, host: str, url: str) -> Iterator[Span]:
+    """A span of one request; `url` is the address that may be shown. An error is told by its class alone."""
+    named = {"http.request.method": method, "server.address": host, "url.full": url}
+    with _tracer.start_as_current_span(
+        method, kind=SpanKind.CLIENT, attributes=named, record_exception=False, set_status_on_exception=False
+    ) as opened:
+        try:
+            yield opened
+        except SourceError as error:
+            opened.set_attribute("error.type", type(error).__name__)
+            opened.set_status(StatusCode.ERROR)
+            raise
+
+
+@contextmanager
+def lookup_span(cache: str) -> Iterator[Span]:
+    """A span of a look-up in a cache."""
+    with _tracer.start_as_current_span("cache read", attributes={"cache.name": cache}) as opened:
+        yield opened

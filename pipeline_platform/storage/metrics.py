@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
-from pipeline_platform.storage.warehouse_tables import CHANNELS, DEAD_LETTERS, INCIDENTS, METRICS
+from pipeline_platform.storage.warehouse_tables import CHANNELS, DEAD_LETTERS, FETCHES, INCIDENTS, METRICS
 
 RECORDS = "records_processed"
 """Counter of `source`, `layer`."""
@@ -88,6 +88,31 @@ def open_letters(connection: sa.Connection) -> dict[tuple[str, str], int]:
         .order_by(DEAD_LETTERS.c.source, DEAD_LETTERS.c.error_class)
     )
     return {(source, kind): int(count) for source, kind, count in connection.execute(query)}
+
+
+def fetch_hours(connection: sa.Connection, moment: datetime) -> list[dict[str, Any]]:
+    """The fetches that ended since a moment, by source and hour.
+
+    Returns:
+        Rows with `source`, `hour`, `fetches`, `failed`, `records`, `requests` and the `seconds` of all of them.
+    """
+    hour = sa.func.date_trunc("hour", FETCHES.c.ended_at, "UTC").label("hour")
+    took = sa.func.extract("epoch", FETCHES.c.ended_at - FETCHES.c.started_at)
+    query = (
+        sa.select(
+            FETCHES.c.source,
+            hour,
+            sa.func.count().label("fetches"),
+            sa.func.count().filter(FETCHES.c.error.is_not(None)).label("failed"),
+            sa.func.sum(FETCHES.c.records).label("records"),
+            sa.func.sum(FETCHES.c.requests).label("requests"),
+            sa.cast(sa.func.sum(took), sa.Double).label("seconds"),
+        )
+        .where(FETCHES.c.ended_at >= moment)
+        .group_by(FETCHES.c.source, hour)
+        .order_by(FETCHES.c.source, hour)
+    )
+    return [dict(row) | {"hour": row["hour"].astimezone(UTC)} for row in connection.execute(query).mappings()]
 
 
 def firing(connection: sa.Connection) -> dict[tuple[str, str], int]:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from pipeline_platform.sources.base import Window
 from pipeline_platform.storage import metrics
+from pipeline_platform.storage.queries import watch
 from pipeline_platform.storage.warehouse_tables import (
     DEAD_LETTERS,
     FETCHES,
@@ -58,6 +59,7 @@ class Warehouse:
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2)
+        watch(self._engine)
         self._ready = False
 
     def begin(self) -> Any:
