@@ -20,6 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import numpy as np
 import orjson
 import pandas as pd
 
@@ -45,6 +46,7 @@ from pipeline_platform.schemas.catalog import (
     raw_table,
     tables,
 )
+from pipeline_platform.schemas.columns import days_of
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.table import Table
 from pipeline_platform.settings import Settings, source_settings
@@ -236,7 +238,11 @@ class Run:
             return layer_counts(self.lake, layer, self.days[0], self.days[-1])
         if one.table == FETCHES:
             return fetch_log([])
-        return self._read(tables()[one.table], list(one.columns) if one.columns else None)
+        rows = self._read(tables()[one.table], list(one.columns) if one.columns else None)
+        if one.kept is None or rows.empty:
+            return rows if one.kept is None else one.kept(rows)
+        dates = days_of(rows["event_date"])
+        return pd.concat([one.kept(rows[dates == day]) for day in np.unique(dates)], ignore_index=True)
 
     def check(self) -> None:
         """The contract of every table, day by day."""

@@ -7,6 +7,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.run_log import note_runs
+from pipeline_platform.defs.steps import observed
 from pipeline_platform.storage.incident_log import IncidentLog
 from pipeline_platform.storage.run_log import RunLog
 
@@ -61,6 +62,7 @@ class _Newest:
 
 
 @dg.op(description="Deletes runs, their log, and what was wrong and is over, each after its time.")
+@observed
 def forget(context: dg.OpExecutionContext, stores: StoresResource) -> None:
     """Purge, and say how much."""
     settings, warehouse = stores.open.settings, stores.open.warehouse

@@ -140,9 +140,9 @@ def test_a_slow_query_is_told_without_its_values(
 ) -> None:
     monkeypatch.setattr(queries, "SLOW_SECONDS", 0.0)
     with caplog.at_level(logging.WARNING, "pipeline_platform"):
-        stores.warehouse.alert("stale", "what somebody wrote", "words")
+        stores.warehouse.note_fields("rss_articles", {"what somebody wrote": 1})
     told = [record for record in caplog.records if record.message.startswith("slow query")]
-    assert any("INSERT INTO alerts" in record.query for record in told)  # type: ignore[attr-defined]
+    assert any("INSERT INTO upstream_fields" in record.query for record in told)  # type: ignore[attr-defined]
     assert "what somebody wrote" not in "".join(str(record.__dict__) for record in told)
 
 

@@ -136,12 +136,15 @@ def test_a_main_job_is_one_trace_from_its_start_to_the_exports(tmp_path: Path) -
 TICK = """
 from datetime import UTC, datetime
 import dagster as dg
+from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.launch.location import loaded_definitions
 from pipeline_platform.operate import tracing
 with dg.DagsterInstance.ephemeral() as instance:
     loaded = loaded_definitions()
     schedule = loaded.resolve_schedule_def("rss_cadence")
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime.now(UTC), resources={"stores": StoresResource()}
+    )
     (request,) = schedule.evaluate_tick(context).run_requests
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     fetched = loaded.resolve_job_def("fetch_rss").execute_in_process(
