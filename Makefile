@@ -32,7 +32,7 @@ up: setup ## Open the Dagster UI with daemon and schedules
 # as another user. More workers than cores, since many tests wait.
 test: setup ## Run every test
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	  $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --basetemp "$$folder/tests"
+	  $(BIN)/python -m pytest --numprocesses 4 --dist worksteal --basetemp "$$folder/tests"
 
 cluster: setup ## Run the main job on a cluster of processes with four workers
 	$(CLI) cluster

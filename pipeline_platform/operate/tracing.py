@@ -31,6 +31,8 @@ PARENT_TAG = "pipeline_platform/traceparent"
 FLUSH_MS = 5_000
 LIFE_SECONDS = 86_400
 """A table that was made longer ago belongs to another story."""
+SEND_SECONDS = 3
+"""Attempts to send something included: a command must not wait for a receiver that is gone."""
 EXPORT_SECONDS = 30.0
 _tracer = trace.get_tracer("pipeline_platform")
 _propagator = TraceContextTextMapPropagator()
@@ -60,10 +62,13 @@ def configure(settings: Settings) -> bool:
         }
     )
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{address}/v1/traces")))
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{address}/v1/traces", timeout=SEND_SECONDS))
+    )
     trace.set_tracer_provider(provider)
     reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=f"{address}/v1/metrics"), export_interval_millis=EXPORT_SECONDS * 1000
+        OTLPMetricExporter(endpoint=f"{address}/v1/metrics", timeout=SEND_SECONDS),
+        export_interval_millis=EXPORT_SECONDS * 1000,
     )
     metrics.set_meter_provider(MeterProvider([reader], resource=resource))
     return True

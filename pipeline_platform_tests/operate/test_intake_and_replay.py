@@ -103,6 +103,7 @@ def test_a_backfill_beyond_the_requests_of_a_day_goes_on_where_it_stopped(
     with sandbox(monkeypatch):
         monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_PLACES", '[{"name": "Lisbon", "lat": 38.7, "lon": -9.1}]')
         monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_HOURS", str(list(range(24))))
+        monkeypatch.setenv("PIPELINE_OPENWEATHER__REQUESTS_PER_MINUTE", "6000")
         monkeypatch.setenv("PIPELINE_OPENWEATHER__HISTORY_DAILY_REQUESTS", "30")
         assert take_in(stores, OPENWEATHER, past, days, run_id="run").merged.inserted == 30
         owed = []
