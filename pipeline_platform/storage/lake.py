@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.fs as fs
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -239,6 +239,8 @@ class Lake:
             name=table.path,
             description=table.description,
             storage_options=self._options,
+            # Who loses the race to make it looks again; delta-rs would commit its creation on top of the other one.
+            commit_properties=CommitProperties(max_commit_retries=0),
         )
 
     def summarise(self, tables: list[Table], first: date, last: date) -> pd.DataFrame:
