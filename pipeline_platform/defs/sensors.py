@@ -19,7 +19,7 @@ from pipeline_platform.operate.replay import replay
 from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.errors import Permanent, QuotaExhausted
-from pipeline_platform.sources.limits import usage
+from pipeline_platform.sources.limits import usages
 from pipeline_platform.sources.registry import SOURCES
 from pipeline_platform.sources.rss import SOURCE as RSS
 from pipeline_platform.sources.rss import feeds_of_inbox, inbox_files
@@ -95,7 +95,8 @@ def ripe_letters(stores: Stores, letters: Sequence[DeadLetter], now: datetime) -
     A daily quota is there again after midnight UTC, without waiting for the hour.
     """
     ripe = []
-    left = {source.name: usage(source, stores.redis, source_settings(source)).remaining for source in SOURCES}
+    used = usages([(source, source_settings(source)) for source in SOURCES], stores.redis)
+    left = {source.name: one.remaining for source, one in zip(SOURCES, used, strict=True)}
     for letter in letters:
         waited = letter.failed_at < now - REPLAY_PAUSE
         if letter.error_class == QuotaExhausted.__name__:

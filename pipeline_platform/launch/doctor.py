@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pipeline_platform.settings import (
     source_settings,
 )
 from pipeline_platform.sources.registry import SOURCES
+from pipeline_platform.storage.files import free_bytes, standing
 from pipeline_platform.storage.lake import LakeError
 from pipeline_platform.storage.stores import Stores
 
@@ -55,9 +55,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    home = settings.home.absolute()
-    place = next(folder for folder in [home, *home.parents] if folder.exists())
-    free = shutil.disk_usage(place).free
+    place, free = standing(settings.home), free_bytes(settings.home)
     if not place.is_dir() or not os.access(place, os.W_OK):
         yield Finding("error", "PIPELINE_HOME", f"{place} is no folder that can be written: choose another one")
     elif free < LOW_DISK_BYTES:

@@ -10,8 +10,7 @@ from pipeline_platform.operate.quality_facts import Written, facts_of_days, writ
 from pipeline_platform.quality.facts import DayFacts
 from pipeline_platform.schemas.quality import SCORES
 from pipeline_platform.settings import Settings, SettingsError
-from pipeline_platform.storage.lake import Lake
-from pipeline_platform.storage.stores import Stores, open_lake, s3_access
+from pipeline_platform.storage.stores import Stores, has_lake, open_lake
 
 
 def newest_day(settings: Settings) -> date:
@@ -20,8 +19,7 @@ def newest_day(settings: Settings) -> date:
     Raises:
         SettingsError: there is none yet.
     """
-    # A look must not found a lake.
-    if Lake.mode_at(settings.lake_location, s3_access(settings)) == settings.mode:
+    if has_lake(settings):
         days = open_lake(settings).read(SCORES, columns=["event_date"])["event_date"]
         if len(days):
             newest: date = days.max()

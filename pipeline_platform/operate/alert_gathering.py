@@ -4,10 +4,8 @@ Redis and the lake may not answer: then nothing is known of what they hold, and 
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import redis
@@ -25,14 +23,15 @@ from pipeline_platform.operate.cadence import cadences, ticks_after
 from pipeline_platform.schemas.quality import SCORES
 from pipeline_platform.settings import Settings, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source
-from pipeline_platform.sources.limits import usage
-from pipeline_platform.sources.policy import breaker_state
+from pipeline_platform.sources.limits import usages
+from pipeline_platform.sources.policy import worst_breaker_states
 from pipeline_platform.sources.registry import SOURCES
 from pipeline_platform.storage.fetch_facts import StreamFacts, Tries, stream_facts, tries
+from pipeline_platform.storage.files import free_bytes
 from pipeline_platform.storage.incident_log import IncidentLog
-from pipeline_platform.storage.lake import Lake, LakeError
+from pipeline_platform.storage.lake import LakeError
 from pipeline_platform.storage.run_log import RunLog
-from pipeline_platform.storage.stores import Stores
+from pipeline_platform.storage.stores import Stores, has_lake
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def gather(
     unreachable: dict[str, str] = {}
     since = now - timedelta(days=RUN_DAYS)
     scores = _try("the lake", lambda: _low_scores(stores, now), unreachable)
-    upstreams = _try("Redis", lambda: [_upstream(stores, source) for source in watched], unreachable)
+    upstreams = _try("Redis", lambda: _upstreams(stores, watched), unreachable)
     return Facts(
         now=now,
         watching_since=incidents.watch(now, WATCH_GAP),
@@ -79,7 +78,7 @@ def gather(
             for one in incidents.channels()
             if one.name in channels
         ],
-        free_bytes=_free_bytes(stores.settings),
+        free_bytes=free_bytes(stores.settings.home),
         labelled=_labelled(stores.settings),
         unreachable=unreachable,
     )
@@ -128,16 +127,18 @@ def _source(
     )
 
 
-def _upstream(stores: Stores, source: Source) -> UpstreamFacts:
-    used = usage(source, stores.redis, source_settings(source))
-    return UpstreamFacts(source.name, breaker_state(source, stores.redis), used.remaining, used.resets_at)
+def _upstreams(stores: Stores, watched: Sequence[Source]) -> list[UpstreamFacts]:
+    used = usages([(source, source_settings(source)) for source in watched], stores.redis)
+    breakers = worst_breaker_states(watched, stores.redis)
+    return [
+        UpstreamFacts(source.name, breakers[source.name], one.remaining, one.resets_at)
+        for source, one in zip(watched, used, strict=True)
+    ]
 
 
 def _low_scores(stores: Stores, now: datetime) -> list[LowScore]:
     """Tables whose newest score is too low; of today only where it rests on some rows."""
-    settings = stores.settings
-    # A look must not found a lake.
-    if Lake.mode_at(settings.lake_location) != settings.mode:
+    if not has_lake(stores.settings):
         return []
     today = now.date()
     columns = ["table", "event_date", "rows", "score", "threshold", "is_enough", "explanation"]
@@ -151,12 +152,6 @@ def _low_scores(stores: Stores, now: datetime) -> list[LowScore]:
         LowScore(row["table"], row["event_date"], row["score"], row["threshold"], row["explanation"])
         for row in low.to_dict("records")
     ]
-
-
-def _free_bytes(settings: Settings) -> int:
-    home = settings.home.absolute()
-    place: Path = next(folder for folder in [home, *home.parents] if folder.exists())
-    return shutil.disk_usage(place).free
 
 
 def _labelled(settings: Settings) -> dict[str, datetime]:

@@ -3,9 +3,10 @@
 from datetime import time
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from pipeline_platform.sources.base import TimeZoneName
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -54,7 +55,7 @@ class AlertSettings(BaseModel):
         pattern=r"^\d\d:\d\d-\d\d:\d\d$",
         description="Hours in which only what is critical is told, as 22:00-07:00; the rest is told after them.",
     )
-    time_zone: str = Field("UTC", description="Time zone of the quiet hours, as Europe/Berlin.")
+    time_zone: TimeZoneName = Field("UTC", description="Time zone of the quiet hours, as Europe/Berlin.")
     least: dict[Literal["email", "slack", "pagerduty", "apprise"], Severity] = Field(
         {},
         description='Least severity that a kind of channel tells: {"email": "critical"}. Unless set: '
@@ -97,15 +98,6 @@ class AlertSettings(BaseModel):
             if first == last:
                 raise ValueError("they begin and end at the same time; unset them instead")
         return hours
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time zone {name!r}; write it as Europe/Berlin") from None
-        return name
 
     @field_validator("slack_webhook_url")
     @classmethod

@@ -6,7 +6,7 @@ and a purge of runs, and are the same whichever process is asked.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import (
@@ -92,12 +92,9 @@ class PlatformCollector(Collector):
     def _of_warehouse(self) -> Iterator[Metric]:
         now = datetime.now(UTC)
         with self.stores.warehouse.begin() as connection:
-            stored = metrics.stored(connection)
+            by_name = metrics.stored(connection)
             letters = metrics.open_letters(connection)
             firing, deliveries = metrics.firing(connection), metrics.deliveries(connection)
-        by_name: dict[str, list[Measure]] = defaultdict(list)
-        for measure in stored:
-            by_name[measure.name].append(measure)
         yield from _jobs(self.run_log.totals())
         yield from self._runs()
         yield from _counters(by_name)
@@ -194,7 +191,7 @@ def _alerts(firing: dict[tuple[str, str], int], deliveries: list[tuple[str, int,
         lasting.add_metric(list(labels), count)
     yield lasting
     told = CounterMetricFamily(
-        "pipeline_alert_messages_total", "Messages of alerts, by channel.", labels=["channel", "outcome"]
+        "pipeline_alert_messages", "Messages of alerts, by channel.", labels=["channel", "outcome"]
     )
     for name, delivered, failed in deliveries:
         told.add_metric([name, "delivered"], delivered)
@@ -202,7 +199,7 @@ def _alerts(firing: dict[tuple[str, str], int], deliveries: list[tuple[str, int,
     yield told
 
 
-def _counters(by_name: dict[str, list[Measure]]) -> Iterator[Metric]:
+def _counters(by_name: Mapping[str, list[Measure]]) -> Iterator[Metric]:
     for name, exported, words, labels in (
         (metrics.RECORDS, "pipeline_records_processed", "Records that a layer received or rows it was given.",
          ("source", "layer")),

@@ -13,8 +13,7 @@ from pipeline_platform.sources.limits import usage
 from pipeline_platform.sources.policy import breaker_state
 from pipeline_platform.sources.registry import SOURCES, all_streams
 from pipeline_platform.storage.counts import layer_counts, no_counts
-from pipeline_platform.storage.lake import Lake
-from pipeline_platform.storage.stores import Stores, s3_access
+from pipeline_platform.storage.stores import Stores, has_lake
 
 FRESH_DAYS = 7
 """Days back in which the newest event of a source is looked for."""
@@ -30,10 +29,8 @@ def source_overview(stores: Stores) -> list[dict[str, Any]]:
 
 
 def _raw_counts(stores: Stores, today: date) -> pd.DataFrame:
-    """Raw records per stream and day; none where there is no lake of this mode: a look must not found one."""
-    settings = stores.settings
-    ours = Lake.mode_at(settings.lake_location, s3_access(settings)) == settings.mode
-    raw = [raw_table(source, stream) for source, stream in all_streams()] if ours else []
+    """Raw records per stream and day; none where there is no lake of this mode."""
+    raw = [raw_table(source, stream) for source, stream in all_streams()] if has_lake(stores.settings) else []
     return layer_counts(stores.lake, raw, today - timedelta(days=FRESH_DAYS), today) if raw else no_counts()
 
 

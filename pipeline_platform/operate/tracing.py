@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline_platform import __version__
 from pipeline_platform.settings import Settings
+from pipeline_platform.sources.tally import mark_failed
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -90,7 +91,7 @@ def span(
     links: Sequence[Link] = (),
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> Iterator[trace.Span]:
-    """A span around the body. An error is told by its class alone, since its words may hold what must not leave."""
+    """A span around the body; an error is told as by `mark_failed`."""
     with _tracer.start_as_current_span(
         name,
         parent,
@@ -103,8 +104,7 @@ def span(
         try:
             yield opened
         except BaseException as error:
-            opened.set_attribute("error.type", type(error).__name__)
-            opened.set_status(StatusCode.ERROR)
+            mark_failed(opened, error)
             raise
 
 

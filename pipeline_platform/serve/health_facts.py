@@ -115,9 +115,7 @@ def health_facts(stores: Stores) -> HealthFacts:
     letters = stores.warehouse.dead_letters()
     with stores.warehouse.begin() as connection:
         fetched = metrics.fetch_hours(connection, first)
-        stored: dict[str, list[Measure]] = defaultdict(list)
-        for measure in metrics.stored(connection):
-            stored[measure.name].append(measure)
+        stored = metrics.stored(connection)
     scores = sorted((one.value, one.labels["table"]) for one in stored[metrics.SCORE])
     errors = sorted((-int(one.value), one.labels["source"], one.labels["class"]) for one in stored[metrics.ERRORS])
     totals: dict[str, int] = defaultdict(int)

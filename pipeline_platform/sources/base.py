@@ -7,11 +7,11 @@ from this declaration; nothing else in the platform names a source.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from pipeline_platform.sources.errors import SourceError
 
@@ -35,6 +35,18 @@ Kind = Literal[
 Domain = Literal["social", "news", "market", "weather", "developer"]
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}; write it as Europe/Berlin") from None
+    return name
+
+
+TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""A name of the time zone database."""
+
+
 class SourceSettings(BaseModel):
     """Settings every source has, read from `PIPELINE_<SOURCE>__*`; a source adds credentials and watch lists.
 
@@ -50,7 +62,7 @@ class SourceSettings(BaseModel):
         {},
         description='Cron expressions of streams with a schedule of their own: {"x_trends": "0 6 * * *"}.',
     )
-    time_zone: str = Field("UTC", description="Time zone of these expressions, as Europe/Berlin.")
+    time_zone: TimeZoneName = Field("UTC", description="Time zone of these expressions, as Europe/Berlin.")
     paused: bool = Field(False, description="Skip the ticks of its schedules; it is fetched only when somebody asks.")
     lookback_days: int | None = Field(None, ge=1, le=365, description="Days each scheduled fetch asks for again.")
     requests_per_minute: int | None = Field(None, ge=1, description="Overrides the request budget of the source.")
@@ -65,15 +77,6 @@ class SourceSettings(BaseModel):
             except CronSimError:
                 raise ValueError(f"{cron!r} is no cron expression; write it as */15 * * * *") from None
         return given
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time zone {name!r}; write it as Europe/Berlin") from None
-        return name
 
 
 S = TypeVar("S", bound=SourceSettings)

@@ -187,6 +187,8 @@ def usages(
     sources: Sequence[tuple[Source, SourceSettings | None]], redis: Redis, clock: Clock = SYSTEM_CLOCK
 ) -> list[BudgetUsage]:
     """As `usage`, of several sources in one round trip."""
+    if not sources:
+        return []
     now = clock.now()
     stored: Any = redis.mget([_day_key(_prefix(source, settings), now) for source, settings in sources])
     found = []

@@ -52,6 +52,12 @@ class Tally:
             self.lookups["hit" if hit else "miss"] += 1
 
 
+def mark_failed(span: Span, error: BaseException) -> None:
+    """Tell in a span that it failed, by the class of the error alone: its words may hold what must not leave."""
+    span.set_attribute("error.type", type(error).__name__)
+    span.set_status(StatusCode.ERROR)
+
+
 @contextmanager
 def request_span(method: str, host: str, url: str) -> Iterator[Span]:
     """A span of one request; `url` is the address that may be shown. An error is told by its class alone."""
@@ -62,8 +68,7 @@ def request_span(method: str, host: str, url: str) -> Iterator[Span]:
         try:
             yield opened
         except SourceError as error:
-            opened.set_attribute("error.type", type(error).__name__)
-            opened.set_status(StatusCode.ERROR)
+            mark_failed(opened, error)
             raise
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline_platform.storage.warehouse import Warehouse
+from pipeline_platform.storage.warehouse import Warehouse, in_utc
 from pipeline_platform.storage.warehouse_tables import FETCHES
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ def stream_facts(warehouse: Warehouse, streams: Sequence[tuple[str, str]]) -> li
     )
     with warehouse.begin() as connection:
         rows = {(row["source"], row["stream"]): row for row in connection.execute(query).mappings() if row["tried_at"]}
-    return [StreamFacts(**_in_utc(rows[pair])) for pair in streams if pair in rows]
+    return [StreamFacts(**in_utc(rows[pair])) for pair in streams if pair in rows]
 
 
 def tries(warehouse: Warehouse, facts: Sequence[StreamFacts], window: timedelta) -> dict[str, Tries]:
@@ -108,7 +108,3 @@ def _asked(rows: Sequence[Mapping[str, Any]]) -> Any:
     types: dict[str, Any] = {"source": sa.Text, "stream": sa.Text, "since": sa.DateTime(timezone=True)}
     columns: list[Any] = [sa.column(name, types[name]) for name in rows[0]]
     return sa.values(*columns, name="asked").data([tuple(row.values()) for row in rows])
-
-
-def _in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,9 +1,10 @@
-"""Files that a reader never sees by half, and folders that one process changes at a time."""
+"""Files that a reader never sees by half, folders that one process changes at a time, and the room there is."""
 
 import fcntl
 import glob
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,16 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def standing(folder: Path) -> Path:
+    """`folder` itself, or the nearest one above it where it is not made yet."""
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the disk that `folder` is on, or will be."""
+    return shutil.disk_usage(standing(folder)).free
 
 
 def is_draft(path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
-from pipeline_platform.storage.warehouse import Warehouse
+from pipeline_platform.storage.warehouse import Warehouse, in_utc
 from pipeline_platform.storage.warehouse_tables import CHANNELS, DELIVERIES, INCIDENTS, NOTICES, WATCH
 
 Event = Literal["firing", "worse", "lasting", "resolved"]
@@ -97,13 +97,13 @@ class IncidentLog:
         if since:
             query = query.where(INCIDENTS.c.fired_at >= since)
         with self.warehouse.begin() as connection:
-            return [Incident(**_in_utc(row)) for row in connection.execute(query).mappings()]
+            return [Incident(**in_utc(row)) for row in connection.execute(query).mappings()]
 
     def channels(self) -> list[ChannelState]:
         """Every channel that ever had something to tell, by name."""
         with self.warehouse.begin() as connection:
             rows = connection.execute(sa.select(CHANNELS).order_by(CHANNELS.c.name)).mappings()
-            return [ChannelState(**_in_utc(row)) for row in rows]
+            return [ChannelState(**in_utc(row)) for row in rows]
 
     def evaluated_at(self) -> datetime | None:
         """When the rules were last evaluated."""
@@ -205,7 +205,7 @@ class Changes:
     def lasting(self) -> dict[tuple[str, str], Incident]:
         """Incidents that are not resolved, by rule and subject."""
         query = sa.select(INCIDENTS).where(INCIDENTS.c.resolved_at.is_(None))
-        found = [Incident(**_in_utc(row)) for row in self._connection.execute(query).mappings()]
+        found = [Incident(**in_utc(row)) for row in self._connection.execute(query).mappings()]
         return {(one.rule, one.subject): one for one in found}
 
     def last_of(self, rule: str, subject: str) -> Incident | None:
@@ -217,12 +217,12 @@ class Changes:
             .limit(1)
         )
         row = self._connection.execute(query).mappings().first()
-        return None if row is None else Incident(**_in_utc(row))
+        return None if row is None else Incident(**in_utc(row))
 
     def open(self, **values: Any) -> Incident:
         """Keep a new incident; the arguments are its columns."""
         row = self._connection.execute(sa.insert(INCIDENTS).values(**values).returning(INCIDENTS)).mappings().one()
-        return Incident(**_in_utc(row))
+        return Incident(**in_utc(row))
 
     def change(self, incident: Incident, **values: Any) -> None:
         """Set columns of an incident."""
@@ -277,13 +277,9 @@ def _owed(
         notice = {column.name: value for column, value in zip(columns, row, strict=True) if column.table is NOTICES}
         incident = {column.name: value for column, value in zip(columns, row, strict=True) if column.table is INCIDENTS}
         notice.pop("incident_id")
-        found.append(Notice(**_in_utc(notice), incident=Incident(**_in_utc(incident))))
+        found.append(Notice(**in_utc(notice), incident=Incident(**in_utc(incident))))
     return found
 
 
 def _is_alarm(notices: Any) -> Any:
     return notices.c.event != "resolved"
-
-
-def _in_utc(row: Any) -> dict[str, Any]:
-    return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in dict(row).items()}

@@ -4,6 +4,7 @@ The platform is many processes that come and go. A counter in the memory of one 
 of them add to one row here, in the transaction of the fact where that is a row too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,10 +74,12 @@ def forget(connection: sa.Connection, name: str, before: datetime) -> None:
     connection.execute(sa.delete(METRICS).where(METRICS.c.name == name, METRICS.c.noted_at < before))
 
 
-def stored(connection: sa.Connection) -> list[Measure]:
-    """Every counter and gauge, by name and labels."""
-    rows = connection.execute(sa.select(METRICS).order_by(METRICS.c.name, METRICS.c.labels))
-    return [Measure(row.name, row.value, row.labels, row.noted_at.astimezone(UTC)) for row in rows]
+def stored(connection: sa.Connection) -> Mapping[str, list[Measure]]:
+    """Every counter and gauge by name, in order of their labels; empty for a name of which there is none."""
+    found: dict[str, list[Measure]] = defaultdict(list)
+    for row in connection.execute(sa.select(METRICS).order_by(METRICS.c.name, METRICS.c.labels)):
+        found[row.name].append(Measure(row.name, row.value, row.labels, row.noted_at.astimezone(UTC)))
+    return found
 
 
 def open_letters(connection: sa.Connection) -> dict[tuple[str, str], int]:

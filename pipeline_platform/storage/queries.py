@@ -6,9 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
+
+from pipeline_platform.sources.tally import mark_failed
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,7 @@ def watch(engine: sa.Engine) -> None:
     def failed(happened: ExceptionContext) -> None:
         opened = getattr(happened.execution_context, "watched_span", None)
         if opened is not None:
-            opened.set_attribute("error.type", type(happened.original_exception).__name__)
-            opened.set_status(StatusCode.ERROR)
+            mark_failed(opened, happened.original_exception)
             opened.end()
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
-from pipeline_platform.storage.warehouse import Warehouse
+from pipeline_platform.storage.warehouse import Warehouse, in_utc
 from pipeline_platform.storage.warehouse_tables import JOB_RUNS, JOB_TOTALS
 
 FINAL = ("success", "failure", "canceled")
@@ -210,7 +210,8 @@ class RunLog:
         order = JOB_RUNS.c.created_at.desc() if newest_first else JOB_RUNS.c.created_at
         query = sa.select(JOB_RUNS).where(*terms).order_by(order, JOB_RUNS.c.run_id).limit(limit)
         with self.warehouse.begin() as connection:
-            return [_run(dict(row)) for row in connection.execute(query).mappings()]
+            rows = [in_utc(row) for row in connection.execute(query).mappings()]
+        return [JobRun(**{**row, "failed_steps": tuple(row["failed_steps"])}) for row in rows]
 
 
 def _added(run: JobRun) -> Any:
@@ -222,8 +223,3 @@ def _added(run: JobRun) -> Any:
         index_elements=["job", "status", "bucket"],
         set_={"runs": JOB_TOTALS.c.runs + 1, "seconds": JOB_TOTALS.c.seconds + insert.excluded.seconds},
     )
-
-
-def _run(row: dict[str, Any]) -> JobRun:
-    moments = {name: row[name] and row[name].astimezone(UTC) for name in ("created_at", "started_at", "ended_at")}
-    return JobRun(**{**row, **moments, "failed_steps": tuple(row["failed_steps"])})

@@ -36,6 +36,15 @@ def open_lake(settings: Settings) -> Lake:
     return Lake(settings.lake_location, mode=settings.mode, access=s3_access(settings))
 
 
+def has_lake(settings: Settings) -> bool:
+    """Whether there is a lake of this mode. To open one founds it, which a look must not.
+
+    Raises:
+        LakeError: its object store cannot be used.
+    """
+    return Lake.mode_at(settings.lake_location, s3_access(settings)) == settings.mode
+
+
 class Stores:
     """Lake, warehouse and Redis of `settings`; each is opened on first use.
 

@@ -281,10 +281,8 @@ class Warehouse:
         """What is noted of each record of a stream, as far back as that is kept."""
         query = sa.select(RECHECKS).where(RECHECKS.c.stream == stream)
         with self.begin() as connection:
-            return {
-                row.record_id: RecheckNote(_in_utc(row.checked_at), row.failures, _in_utc(row.failed_at))
-                for row in connection.execute(query)
-            }
+            rows = [in_utc(row) for row in connection.execute(query).mappings()]
+        return {row["record_id"]: RecheckNote(row["checked_at"], row["failures"], row["failed_at"]) for row in rows}
 
     def note_rechecks(
         self,
@@ -319,9 +317,7 @@ class Warehouse:
         """What a provider said of names: rows of `geocoded`, in which `key` is None where there is no such place."""
         query = sa.select(GEOCODED).where(GEOCODED.c.provider == provider).order_by(GEOCODED.c.name)
         with self.begin() as connection:
-            return [
-                {**row, "asked_at": row["asked_at"].astimezone(UTC)} for row in connection.execute(query).mappings()
-            ]
+            return [in_utc(row) for row in connection.execute(query).mappings()]
 
     def keep_geocoded(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep answers, rows of `geocoded`; they take the place of earlier ones."""
@@ -353,8 +349,9 @@ class Warehouse:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC)
+def in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its moments in UTC; PostgreSQL tells them in the time zone of the session."""
+    return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def _same_debt(letter: DeadLetter) -> list[sa.ColumnElement[bool]]:

@@ -17,7 +17,7 @@ from pipeline_platform_tests.storage.conftest import DAY, NEXT
 
 def errors(stores: Stores) -> dict[tuple[str, str], float]:
     with stores.warehouse.begin() as connection:
-        counted: list[Measure] = [one for one in stored(connection) if one.name == "errors"]
+        counted: list[Measure] = stored(connection)["errors"]
     return {(one.labels["source"], one.labels["class"]): one.value for one in counted}
 
 

@@ -14,7 +14,8 @@ TOWN = {"source": "town", "layer": "raw"}
 
 def values(warehouse: Warehouse) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     with warehouse.begin() as connection:
-        return {(one.name, tuple(sorted(one.labels.items()))): one.value for one in stored(connection)}
+        every = [one for named in stored(connection).values() for one in named]
+        return {(one.name, tuple(sorted(one.labels.items()))): one.value for one in every}
 
 
 def test_a_counter_adds_up_by_labels(warehouse: Warehouse) -> None:

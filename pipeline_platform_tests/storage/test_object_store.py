@@ -16,7 +16,7 @@ from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.settings import Settings
 from pipeline_platform.storage.lake import Lake, LakeError
 from pipeline_platform.storage.object_store import S3Access
-from pipeline_platform.storage.stores import open_lake, s3_access
+from pipeline_platform.storage.stores import has_lake, open_lake, s3_access
 from pipeline_platform_tests.conftest import run_command
 from pipeline_platform_tests.storage.conftest import DAY, NEXT, RAW, VISITS, raw_frame, record, visits
 
@@ -62,6 +62,17 @@ def test_it_keeps_tables_as_a_disk_does(lake: Lake, access: S3Access) -> None:
     assert again.read(VISITS, DAY, DAY)["visits"].tolist() == [3]
     with pytest.raises(LakeError, match="holds demo data"):
         Lake("s3://town/lake", mode="live", access=access)
+
+
+def test_a_look_with_the_credentials_of_the_settings_founds_nothing(access: S3Access, server: str) -> None:
+    settings = Settings(
+        lake_url="s3://town/lake", s3_endpoint_url=server, s3_region="us-east-1", s3_access_key_id=KEY,
+        s3_secret_access_key=SECRET, _env_file=None,
+    )  # fmt: skip
+    assert not has_lake(settings)
+    assert not has_lake(settings)
+    open_lake(settings)
+    assert has_lake(settings)
 
 
 def test_writers_that_meet_lose_nothing(lake: Lake, access: S3Access) -> None:
