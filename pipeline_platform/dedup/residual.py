@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from pipeline_platform.clean.content import normalised_content
 from pipeline_platform.dedup.minhash import band_keys
 from pipeline_platform.dedup.near import TELLING, near_copies
+from pipeline_platform.dedup.normalised import normalised_contents
 
 SEED = 1
 """Not that of the signatures: a search with the same hashes would miss what was missed."""
@@ -45,9 +45,8 @@ def residual_copies(documents: pd.DataFrame) -> dict[date, Residual]:
 
 
 def _residual(documents: pd.DataFrame) -> Residual:
-    words = zip(documents["title"], documents["text"], strict=True)
-    said = [normalised_content(_known(title), _known(text)) for title, text in words]
-    contents = arrow.array(said, arrow.large_string())
+    words = arrow.Table.from_pandas(documents[["title", "text"]], preserve_index=False)
+    contents = normalised_contents(words["title"], words["text"])
     telling = pc.greater_equal(pc.utf8_length(contents), TELLING).to_numpy(zero_copy_only=False)
     pairs = near_copies(
         band_keys(contents, seed=SEED), telling, lambda positions: contents.take(arrow.array(positions))
@@ -55,7 +54,3 @@ def _residual(documents: pd.DataFrame) -> Residual:
     ids = documents["document_id"].to_numpy()
     copies = {"document_id": ids[pairs.right], "copy_of": ids[pairs.left], "similarity": pairs.similarity}
     return Residual(len(documents), pd.DataFrame(copies))
-
-
-def _known(text: object) -> str | None:
-    return text if isinstance(text, str) else None

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from pipeline_platform.clean.content import normalised_content
 from pipeline_platform.dedup.clusters import Positions
 from pipeline_platform.dedup.minhash import BANDS, Keys, band_keys
 from pipeline_platform.dedup.near import TELLING, Flags
+from pipeline_platform.dedup.normalised import normalised_contents
 from pipeline_platform.dedup.stored_keys import KEY_BYTES, places_of, unpack
 from pipeline_platform.schemas.deduplicated import SIGNATURES
 
@@ -43,8 +43,7 @@ class Contents:
     def normalised(self, numbers: Positions) -> arrow.Array:
         """The normalised contents of these numbers."""
         rows = self._documents.select(["title", "text"]).take(arrow.array(self._rows[numbers]))
-        words = zip(rows["title"].to_pylist(), rows["text"].to_pylist(), strict=True)
-        return arrow.array([normalised_content(title, text) for title, text in words], arrow.large_string())
+        return normalised_contents(rows["title"], rows["text"])
 
     @cached_property
     def _signed(self) -> tuple[Keys, Flags]:

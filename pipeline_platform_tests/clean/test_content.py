@@ -1,7 +1,6 @@
 """What counts as the same content, and what does not."""
 
 import string
-import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +46,5 @@ def test_different_words_differ_and_nothing_is_empty() -> None:
 
 
 def test_long_text_takes_no_long_time() -> None:
-    started = time.perf_counter()
-    content_hash("t", "äw http " * 15_000)
-    assert time.perf_counter() - started < 1
+    # Tried at every place up to the end, this would run into the time limit of tests.
+    assert content_hash("t", "äw http " * 500_000)

@@ -4,12 +4,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pandas as pd
+import pyarrow as arrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_platform.clean.content import content_hash
 from pipeline_platform.dedup.documents import COMPARED_COLUMNS, dedup_documents
+from pipeline_platform.dedup.normalised import normalised_contents
 from pipeline_platform.dedup.residual import residual_copies
 from pipeline_platform.dedup.signatures import document_signatures
 from pipeline_platform.schemas.columns import BYTES
@@ -306,10 +308,13 @@ def test_stored_signatures_change_nothing(drawn: list[dict[str, Any]], lookback:
 def test_only_contents_without_a_signature_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = CLEANED.frame([document(1), document(2, text=FAIR), document(3, text=FAIR, days_ago=1)])
     stored = document_signatures(frame[frame["event_date"] < TODAY], SIGNATURES.empty())
-    seen = []
-    monkeypatch.setattr(
-        "pipeline_platform.dedup.signatures.normalised_content", lambda title, text: seen.append(text) or text
-    )
+    seen: list[str] = []
+
+    def looked_at(titles: arrow.ChunkedArray, texts: arrow.ChunkedArray) -> arrow.Array:
+        seen.extend(texts.to_pylist())
+        return normalised_contents(titles, texts)
+
+    monkeypatch.setattr("pipeline_platform.dedup.signatures.normalised_contents", looked_at)
     assert len(document_signatures(frame, stored)) == 3
     assert seen == [LONG]
 
