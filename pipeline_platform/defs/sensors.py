@@ -13,8 +13,7 @@ from pipeline_platform.defs.partitions import range_tags
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.schedules import fetch_jobs
 from pipeline_platform.defs.steps import observed
-from pipeline_platform.operate.alert_gathering import is_fetched
-from pipeline_platform.operate.cadence import cadences, days_to_fetch
+from pipeline_platform.operate.cadence import cadences, days_to_fetch, is_fetched
 from pipeline_platform.operate.replay import replay
 from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.base import Source
@@ -139,7 +138,7 @@ def missing_days(context: dg.SensorEvaluationContext, stores: StoresResource) ->
 
 def _missing(instance: dg.DagsterInstance, stores: Stores, source: Source, today: date) -> dict[str, list[date]]:
     """Whole days without a successful fetch of the replayable streams of a source, since it was first fetched."""
-    if not is_fetched(source):
+    if not is_fetched(source, stores.settings):
         return {}
     settings = source_settings(source)
     streams = [one for one in source.streams if one.history == "replayable" and one.targets(settings)]
@@ -183,7 +182,7 @@ def feed_lists(context: dg.SensorEvaluationContext, stores: StoresResource) -> d
     feeds, problems = feeds_of_inbox(folder)
     for path, problem in problems.items():
         context.log.warning(f"{path.name}: {problem}")
-    if not is_fetched(RSS) or not any(feeds.values()):
+    if not is_fetched(RSS, stores.open.settings) or not any(feeds.values()):
         return dg.SkipReason(f"no feed in {folder}, or RSS is switched off")
     (cadence, *_) = cadences(RSS, stores.open.settings)
     return dg.RunRequest(

@@ -19,9 +19,9 @@ from pipeline_platform.operate.alert_facts import (
     SourceFacts,
     UpstreamFacts,
 )
-from pipeline_platform.operate.cadence import cadences, ticks_after
+from pipeline_platform.operate.cadence import cadences, is_fetched, ticks_after
 from pipeline_platform.schemas.quality import SCORES
-from pipeline_platform.settings import Settings, missing_credentials, source_settings
+from pipeline_platform.settings import Settings, source_settings
 from pipeline_platform.sources.base import Source
 from pipeline_platform.sources.limits import usages
 from pipeline_platform.sources.policy import worst_breaker_states
@@ -58,7 +58,7 @@ def gather(
         checks: gives the blocking checks that failed; only Dagster knows them.
     """
     runs, incidents = RunLog(stores.warehouse), IncidentLog(stores.warehouse)
-    watched = [source for source in SOURCES if is_fetched(source)]
+    watched = [source for source in SOURCES if is_fetched(source, stores.settings)]
     unreachable: dict[str, str] = {}
     since = now - timedelta(days=RUN_DAYS)
     scores = _try("the lake", lambda: _low_scores(stores, now), unreachable)
@@ -82,12 +82,6 @@ def gather(
         labelled=_labelled(stores.settings),
         unreachable=unreachable,
     )
-
-
-def is_fetched(source: Source) -> bool:
-    """Whether a source is to be fetched by its schedule."""
-    settings = source_settings(source)
-    return settings.enabled and not settings.paused and not missing_credentials(source)
 
 
 def _try(store: str, ask: Callable[[], T], unreachable: dict[str, str]) -> T | None:

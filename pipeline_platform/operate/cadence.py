@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from pipeline_platform.settings import Settings, SettingsError, source_settings
+from pipeline_platform.settings import Settings, SettingsError, missing_credentials, source_settings
 from pipeline_platform.sources.base import Source, Stream
 from pipeline_platform.storage.fetch_facts import StreamFacts
 
@@ -28,6 +28,14 @@ class Cadence:
     streams: tuple[Stream, ...]
     cron: str
     time_zone: str
+
+
+def is_fetched(source: Source, settings: Settings) -> bool:
+    """Whether a source is fetched by its schedule: switched on, not paused, and with all that it needs."""
+    given = source_settings(source)
+    # The sandbox gives every source what it needs, also for a process that has not started it.
+    able = settings.mode == "demo" or not missing_credentials(source)
+    return given.enabled and not given.paused and able
 
 
 def cadences(source: Source, settings: Settings) -> list[Cadence]:

@@ -22,9 +22,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline_platform import __version__
-from pipeline_platform.operate.cadence import cadences, ticks_after
+from pipeline_platform.operate.cadence import cadences, is_fetched, ticks_after
 from pipeline_platform.operate.measures import QUARANTINE_DAYS
-from pipeline_platform.settings import missing_credentials, source_settings
+from pipeline_platform.operate.queues import QUEUES, queue_depths
+from pipeline_platform.operate.workers import Workers
+from pipeline_platform.settings import source_settings
 from pipeline_platform.sources.base import Source, SourceSettings
 from pipeline_platform.sources.limits import usages
 from pipeline_platform.sources.policy import STATES, worst_breaker_states
@@ -47,11 +49,7 @@ class PlatformCollector(Collector):
         self.stores = stores
         self.run_log = RunLog(stores.warehouse)
         self.settings: list[tuple[Source, SourceSettings]] = [(one, source_settings(one)) for one in SOURCES]
-        self.awaited = {
-            source.name
-            for source, settings in self.settings
-            if settings.enabled and (stores.settings.mode == "demo" or not missing_credentials(source))
-        }
+        self.awaited = {source.name for source in SOURCES if is_fetched(source, stores.settings)}
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask the servers."""
@@ -165,6 +163,20 @@ class PlatformCollector(Collector):
             for state in STATES:
                 breaker.add_metric([name, state], state == worst)
         yield breaker
+        yield from self._steps()
+
+    def _steps(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(
+            "pipeline_steps_waiting", "Steps in a queue that no worker has taken yet.", labels=["queue"]
+        )
+        for queue, depth in queue_depths(self.stores.redis).items():
+            waiting.add_metric([queue], depth)
+        yield waiting
+        at_work = GaugeMetricFamily("pipeline_workers", "Workers that take steps from a queue.", labels=["queue"])
+        alive = Workers(self.stores.redis).alive()
+        for queue in QUEUES:
+            at_work.add_metric([queue], sum(queue in worker.queues for worker in alive))
+        yield at_work
 
 
 def _jobs(totals: list[JobTotal]) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ import redis
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline_platform.operate.broker import STEP_TASK, celery_app
 from pipeline_platform.operate.measures import (
     measures_of_fetch,
     note_daemon,
@@ -21,6 +22,8 @@ from pipeline_platform.operate.measures import (
     note_rows,
     note_scores,
 )
+from pipeline_platform.operate.queues import PRIORITIES, QUEUES, broker_priority
+from pipeline_platform.operate.workers import Worker, Workers
 from pipeline_platform.sandbox.server import running
 from pipeline_platform.schemas.catalog import tables
 from pipeline_platform.schemas.quality import SCORES
@@ -31,6 +34,7 @@ from pipeline_platform.sources.registry import source_named
 from pipeline_platform.sources.tally import Tally
 from pipeline_platform.storage.incident_log import IncidentLog
 from pipeline_platform.storage.run_log import JobRun, RunLog
+from pipeline_platform.storage.servers import ServerUrls
 from pipeline_platform.storage.stores import Stores
 from pipeline_platform_tests.serve.conftest import program
 
@@ -133,6 +137,30 @@ def test_a_fetch_is_counted_with_its_requests_its_cache_and_its_time(client: Tes
     age = value(found, "pipeline_freshness_seconds", source="rss", stream="rss_articles")
     assert age is not None
     assert 0 <= age < 60
+
+
+def test_a_paused_source_does_not_age(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch(stores)
+    monkeypatch.setenv("PIPELINE_RSS__PAUSED", "true")
+    with TestClient(create_app(stores)) as client:
+        found = scraped(client)
+    assert value(found, "pipeline_cadence_seconds", source="rss") is None
+    assert value(found, "pipeline_freshness_seconds", source="rss", stream="rss_articles") is None
+    assert value(found, "pipeline_last_success_timestamp_seconds", source="rss", stream="rss_articles") is not None
+
+
+def test_steps_that_wait_and_workers_that_would_take_them_are_told_by_queue(
+    client: TestClient, stores: Stores, fresh_servers: ServerUrls
+) -> None:
+    with celery_app(fresh_servers.redis) as app:
+        app.send_task(STEP_TASK, task_id="a step", queue="enrich", priority=broker_priority(PRIORITIES["high"]))
+    Workers(stores.redis).renew(Worker("ingest,enrich@here:1", ("ingest", "enrich"), 2, "a key"))
+    found = scraped(client)
+    assert {queue: value(found, "pipeline_steps_waiting", queue=queue) for queue in QUEUES} == {
+        **dict.fromkeys(QUEUES, 0),
+        "enrich": 1,
+    }
+    assert [value(found, "pipeline_workers", queue=queue) for queue in ("ingest", "sentiment")] == [1, 0]
 
 
 def test_failures_scores_lookups_and_the_daemon_are_there(client: TestClient, stores: Stores) -> None:
