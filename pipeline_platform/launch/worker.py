@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 from celery import Celery, bootsteps
 from celery.exceptions import Ignore
-from celery.signals import task_postrun, task_received
+from celery.signals import setup_logging, task_postrun, task_received
 from celery.worker import state
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.events import EngineEventData
@@ -29,6 +29,7 @@ from pipeline_platform.defs.celery_steps import CelerySteps
 from pipeline_platform.enrich.classifier import cores
 from pipeline_platform.govern.pseudonyms import fingerprint
 from pipeline_platform.launch.location import loaded_definitions
+from pipeline_platform.operate import logs
 from pipeline_platform.operate.broker import STEP_TASK, celery_app, restore_lost
 from pipeline_platform.operate.queues import QUEUES
 from pipeline_platform.operate.workers import MAX_DELIVERIES, RENEW_SECONDS, Worker, Workers
@@ -69,13 +70,15 @@ def run_worker(
     )
     workers = Workers(stores.redis)
     _refuse_other_pseudonyms(worker, workers.alive())
+    # Celery would set up its own format; whatever is connected here takes its place, in processes of steps too.
+    setup_logging.connect(lambda **_: logs.configure(settings), weak=False)
     # It would log the events of every step as a whole.
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
     loaded_definitions()  # once, before the processes of the steps are forked
     app = step_app(settings, workers, worker, ready)
     started = app.Worker(
-        hostname=worker.name, queues=list(chosen), concurrency=worker.concurrency, pool="prefork", loglevel="INFO",
-        without_mingle=True, without_gossip=True,
+        hostname=worker.name, queues=list(chosen), concurrency=worker.concurrency, pool="prefork", without_mingle=True,
+        without_gossip=True,
     )  # fmt: skip
     started.start()
     # Celery calls a Ctrl-C a failure, also where every step came to its end.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Event = MutableMapping[str, Any]
 
-OURS = ("pipeline_platform", "uvicorn")
+OURS = ("pipeline_platform", "uvicorn", "celery")
 """Loggers that are told from the level of the settings on; the others from WARNING on."""
 RECORD = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"})
 """What every record has; the rest was given by who logged it."""
