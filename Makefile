@@ -18,6 +18,8 @@ help: ## List the targets
 	@echo "installing the packages of requirements.lock"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "compiling the loops over texts"
+	$(BIN)/python -m pipeline_platform.launch.compilation
 	@touch $@
 
 setup: .venv/ready ## Create the environment from the lock file

@@ -1,6 +1,7 @@
 """Fixtures of every test: an environment without settings of the machine, real servers, and one run of the main job."""
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
+import fasteners
 import orjson
 import pytest
 import redis
@@ -94,10 +95,19 @@ def run_command(
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """The main job, run once as a user runs it."""
-    home = tmp_path_factory.mktemp("demo") / "home"
-    completed = run_command(home, "run", "--json")
+    """The main job, run once as a user runs it; every process of pytest has a copy of the home."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp().parent / "demo" if parallel else tmp_path_factory.mktemp("demo")
+    folder.mkdir(exist_ok=True)
+    kept = folder / "completed.pickle"
+    with fasteners.InterProcessLock(folder / "lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(run_command(folder / "home", "run", "--json")))
+    completed: subprocess.CompletedProcess[str] = pickle.loads(kept.read_bytes())
     assert completed.stdout, f"exit code {completed.returncode}: {completed.stderr[-4000:]}"
+    home = tmp_path_factory.mktemp("demo") / "home"
+    # `shutil` does not keep the owner, who is another one for PostgreSQL under root.
+    subprocess.run(["cp", "-a", folder / "home", home], check=True)
     return Demo(home, orjson.loads(completed.stdout), completed)
 
 
