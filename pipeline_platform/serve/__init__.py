@@ -1,1 +1,1 @@
-"""What is shown over HTTP: metrics, health."""
+"""What is served over HTTP: metrics, the health page, the API that manages jobs."""
