@@ -107,6 +107,8 @@ def run(scale: int, rounds: int) -> list[Figure]:
 
 
 def _same(ours: Lake, theirs: Lake) -> None:
-    mine, other = (lake.read(tables()[ENRICHED]) for lake in (ours, theirs))
+    # In the order of the key: a day of several files is read in any order of these.
+    key = list(tables()[ENRICHED].key)
+    mine, other = (lake.read(tables()[ENRICHED]).sort_values(key, ignore_index=True) for lake in (ours, theirs))
     if mine.empty or not mine.equals(other):
         raise BenchmarkError("the job and the script did not make the same table")
