@@ -5,9 +5,8 @@ rows of its table for those days only. It is a pure function: the same frames gi
 whatever the order of their rows, and a range of days gives what its days give one by one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import pandas as pd
 
@@ -43,8 +42,9 @@ class Input:
             `FETCHES` gives the log of fetches as `aggregate.sources.fetch_log` describes it.
         days_before: the frame holds the rows of `[first day - days_before, last day]`.
         columns: the columns that are read, so that the others need not be loaded; None for all.
-        kept: what is kept of the rows of a day, which it is given day by day; the frame holds what it gave for each. So
-            however long the span, it is read only once, and never held as it is. None keeps the rows.
+        kept: what is kept of the rows of some days, the same as of each of them alone. It is given a few days at a
+            time, and the frame holds what it gave: however long the span, it is read only once, and never held as it
+            is. None keeps the rows.
     """
 
     table: str
@@ -65,7 +65,8 @@ class Aggregate:
         shown: column by which the preview in Dagster is ordered, greatest first; the order of the table without it.
         version: changes whenever the same inputs give other rows.
         options: settings of the platform that `compute` takes under their names.
-        day_by_day: a range is read and computed a day at a time, which needs no more memory than its busiest day.
+        in_turns: a range is read and computed a few days at a time, which needs no more memory than its busiest day, or
+            than as many documents as `operate.aggregation` takes at once.
     """
 
     table: str
@@ -74,11 +75,7 @@ class Aggregate:
     shown: str | None = None
     version: str = "1"
     options: tuple[str, ...] = ()
-    day_by_day: bool = False
-
-    def turns(self, days: Sequence[date]) -> list[Sequence[date]]:
-        """The days to compute together, in order: one turn, or one each."""
-        return [[day] for day in days] if self.day_by_day else [days]
+    in_turns: bool = False
 
 
 DOCUMENT_COLUMNS = (
@@ -133,20 +130,20 @@ AGGREGATES: tuple[Aggregate, ...] = (
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "channel", "created_at"))},
         sentiment_hourly,
         version="2",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/entity_daily",
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities"))},
         entity_daily,
         version="2",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/subject_daily",
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities", "place"))},
         subject_daily,
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/topic_daily",
@@ -157,7 +154,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         topic_daily,
         shown="documents",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/keyword_daily",
@@ -172,7 +169,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         keyword_daily,
         shown="tf_idf",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/source_daily",

@@ -6,10 +6,12 @@ commit nothing when nothing changed, and both repeat themselves when another wri
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -278,6 +280,16 @@ class Snapshot:
         )
         # No rows may come in no chunk at all, and such columns pandas can neither merge nor concatenate.
         return rows.select(schema.names).cast(schema) if rows else schema.empty_table()
+
+    @cached_property
+    def rows_by_day(self) -> Counter[date]:
+        """How many rows each day has, as the log of the table tells it: no file is opened for it."""
+        if self._opened is None:
+            return Counter()
+        files = arrow.table(self._opened.get_add_actions(flatten=True)).select(["partition.event_date", "num_records"])
+        counted = files.group_by("partition.event_date").aggregate([("num_records", "sum")])
+        rows = counted["num_records_sum"].fill_null(0)  # other writers need not tell
+        return Counter(dict(zip(counted["partition.event_date"].to_pylist(), rows.to_pylist(), strict=True)))
 
 
 def _place(location: str, access: S3Access) -> tuple[fs.FileSystem, str]:
