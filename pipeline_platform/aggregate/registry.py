@@ -267,7 +267,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "market": Input("aggregated/market_daily", days_before=RULES.return_days),
         },
         trend_signals,
-        version="2",
+        version="3",
     ),
     Aggregate(
         "aggregated/forecasts",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import trends as planted
-from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability, silence_probability
+from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability, qn, silence_probability
 
 D = date(2026, 11, 22)
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -236,6 +236,19 @@ def test_believing_the_best_of_many():
     assert believed(np.array([0.001, 0.5, np.nan, 0.012, 0.03]), 0.05).tolist() == [True, False, False, True, True]
     assert not believed(np.array([0.001]), 0.01, tests=100).any()
     assert believed(np.array([]), 0.05).tolist() == []
+
+
+@pytest.mark.parametrize("known", [5, 8, 28])
+def test_a_spread_bears_with_what_is_missing_and_what_is_wild(known):
+    values = np.random.default_rng(1).normal(3, 2, (4000, 28))
+    values[:, known:] = np.nan
+    told = qn(values)
+    assert np.mean(told) == pytest.approx(2, rel=0.08)
+    assert qn(values[:, ::-1]) == pytest.approx(told)
+    values[:, 0] = 1e6
+    assert np.median(qn(values)) < 2 * np.median(told)
+    assert np.isnan(qn(np.array([[np.nan, np.nan], [1.0, np.nan]]))).all()
+    assert qn(np.ones((1, 6))) == [0.0]
 
 
 def test_probabilities_of_counts():
