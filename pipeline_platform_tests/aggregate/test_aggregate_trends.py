@@ -225,6 +225,28 @@ def test_a_thousand_quiet_channels_raise_no_more_alarms_than_promised(aggregated
     assert len(found) <= 1
 
 
+def test_shifts_of_small_channels_are_found_among_many_that_only_vary(aggregated, rows):
+    """Forty documents on each of 29 days; days of half the channels vary by as much again as their documents explain."""
+    rng = np.random.default_rng(7)
+    channels, shape = 250, (250, 29, 4)
+    of_days = rng.normal(0, 0.5 / 40**0.5, shape[:2]) * (np.arange(channels) % 2)[:, None]
+    of_days[:20, -1] += 0.6
+    means = np.clip(0.1 + of_days[:, :, None] + rng.normal(0, 0.5 / 10**0.5, shape), -1, 1)
+    channel, day, hour = (axis.ravel() for axis in np.indices(shape))
+    names = np.array([f"c{number:03}" for number in range(channels)])
+    moments = pd.Timestamp(START - timedelta(days=28)) + pd.to_timedelta(24 * day + 6 * hour, unit="h")
+    template = rows("aggregated/sentiment_hourly", [{}])
+    given = {"hour": moments, "source": "reddit", "channel": names[channel], "event_date": moments.date}
+    numbers = {"canonical_documents": 10, "scored_documents": 10, "mean_sentiment": means.ravel()}
+    frame = pd.DataFrame({**given, **numbers}, index=range(means.size))
+    frame = frame.reindex(columns=template.columns).astype(template.dtypes.to_dict())
+    found = aggregated("aggregated/trend_signals", [D], hourly=frame)
+    shifted = set(found.loc[(found["kind"] == "sentiment_shift").to_numpy(dtype=bool), "subject"])
+    planted_shifts = {f"reddit/{name}" for name in names[:20]}
+    assert len(shifted & planted_shifts) >= 17
+    assert len(shifted - planted_shifts) <= 1
+
+
 def test_what_the_sandbox_plants_is_found_and_nothing_else():
     found = planted.tally(1, 5, before=12)
     assert found.planted["volume_spike"] == 5
