@@ -149,7 +149,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         "aggregated/topic_daily",
         {
             "documents": Input("enriched/documents", columns=("document_id", *MEASURED_COLUMNS, "topic", "emotion")),
-            "assignments": Input("enriched/document_topics"),
+            "assignments": Input("enriched/document_topics", columns=("document_id", "topic_id", "event_date")),
             "topics": Input("enriched/topics", columns=("topic_id", "label", "event_date")),
         },
         topic_daily,
