@@ -226,7 +226,7 @@ def test_a_thousand_quiet_channels_raise_no_more_alarms_than_promised(aggregated
 
 
 def test_shifts_of_small_channels_are_found_among_many_that_only_vary(aggregated, rows):
-    """Forty documents on each of 29 days; days of half the channels vary by as much again as their documents explain."""
+    """Forty documents on each of 29 days; those of half the channels vary by as much again as documents explain."""
     rng = np.random.default_rng(7)
     channels, shape = 250, (250, 29, 4)
     of_days = rng.normal(0, 0.5 / 40**0.5, shape[:2]) * (np.arange(channels) % 2)[:, None]
