@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow.compute as compute
 
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.attention import MENTION_DAYS, market_sentiment_daily, weather_sentiment_daily
@@ -20,7 +21,7 @@ from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, WINDOW_DAYS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_counts, keyword_daily
 from pipeline_platform.aggregate.market import market_daily
-from pipeline_platform.aggregate.sources import copies_by_stream, source_daily
+from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
@@ -45,12 +46,15 @@ class Input:
         kept: what is kept of the rows of some days, the same as of each of them alone. It is given a few days at a
             time, and the frame holds what it gave: however long the span, it is read only once, and never held as it
             is. None keeps the rows.
+        counted: which rows are counted instead of kept: the frame has a row for each combination of `columns` that
+            occurs among them, with their number as `rows`.
     """
 
     table: str
     days_before: int = 0
     columns: tuple[str, ...] | None = None
     kept: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    counted: compute.Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,8 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "quarantine": Input("quarantine/*"),
             "copies": Input(
                 "deduplicated/documents",
-                columns=("source", "stream", "event_date", "is_canonical"),
-                kept=copies_by_stream,
+                columns=("source", "stream", "event_date"),
+                counted=~compute.field("is_canonical"),
             ),
             "fetches": Input(FETCHES),
             "scores": Input("quality/scores", columns=("table", "score", "event_date")),

@@ -109,6 +109,8 @@ class Inputs:
             return fetch_log(self._stores.warehouse.fetch_days(begin, end))
         if one.table.endswith("/*"):
             return layer_counts(self._stores.lake, tables_of(one), first, last)
+        if one.counted is not None:
+            return _frame(self._snapshot(one.table).counted(one.columns or (), one.counted, first, last))
         if one.kept is None:
             return _frame(self._read(one, first, last))
         # By the last day of what was read together.

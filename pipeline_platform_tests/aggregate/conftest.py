@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as arrow
 import pytest
 
 from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES
@@ -102,6 +103,11 @@ def compute(table: str, days: Sequence[date], **frames: pd.DataFrame) -> pd.Data
     }
     given = {name: _nothing(aggregate.inputs[name].table) if frame is None else frame for name, frame in given.items()}
     for name, one in aggregate.inputs.items():
+        if one.counted is not None:
+            chosen = arrow.Table.from_pandas(given[name]).filter(one.counted).group_by(list(one.columns))
+            counted = chosen.aggregate([([], "count_all")]).rename_columns({"count_all": "rows"})
+            given[name] = counted.to_pandas(types_mapper=pd.ArrowDtype)
+            continue
         given[name] = given[name][list(one.columns)] if one.columns else given[name]
         given[name] = one.kept(given[name]) if one.kept else given[name]
     result = aggregate.compute(list(days), **given)
