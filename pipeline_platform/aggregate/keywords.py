@@ -31,28 +31,30 @@ MAX_KEYWORDS = 200
 MIN_DOCUMENTS = 2
 """Canonical documents of a day that a keyword needs: most phrases occur once and never again."""
 
+_COUNTS = arrow.schema(
+    [("event_date", DAY.pyarrow_dtype), ("keyword", TEXT.pyarrow_dtype), ("documents", INTEGER.pyarrow_dtype)]
+)
+
 
 def keyword_counts(documents: pd.DataFrame) -> pd.DataFrame:
-    """How many canonical documents have which keyword, which is all that later days need of them.
+    """How many canonical documents of a day have which keyword, which is all that later days need of them.
 
     Args:
-        documents: `is_canonical`, `is_deleted`, `keywords` and `event_date` of rows of `enriched/documents` of one day.
+        documents: `is_canonical`, `is_deleted`, `keywords` and `event_date` of rows of `enriched/documents`.
 
     Returns:
-        `event_date`, `keyword` and `documents`; the row without a keyword tells how many documents there are.
+        `event_date`, `keyword` and `documents`, day by day; the row of a day without a keyword tells how many documents
+        there are.
     """
-    rows = documents[kept_canonical(documents)]
+    parts = [_counted(day, rows) for day, rows in _by_day(documents, kept_canonical(documents))]
+    return arrow.concat_tables([_COUNTS.empty_table(), *parts]).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _counted(day: date, rows: pd.DataFrame) -> arrow.Table:
     counted = _said(rows)[1].drop_null().value_counts()
-    words = arrow.chunked_array([arrow.nulls(min(len(rows), 1), arrow.string()), counted.field("values")])
-    counts = arrow.chunked_array([arrow.array([len(rows)][: len(rows)], arrow.int64()), counted.field("counts")])
-    day = arrow.repeat(rows["event_date"].iloc[0], len(words)) if len(rows) else arrow.array([], arrow.date32())
-    return pd.DataFrame(
-        {
-            "event_date": pd.array(day, dtype=DAY),
-            "keyword": pd.array(words, dtype=TEXT),
-            "documents": pd.array(counts, dtype=INTEGER),
-        }
-    )
+    words = arrow.chunked_array([arrow.nulls(1, arrow.string()), counted.field("values")])
+    counts = arrow.chunked_array([arrow.array([len(rows)]), counted.field("counts")])
+    return arrow.table([arrow.repeat(arrow.scalar(day), len(words)), words, counts], schema=_COUNTS)
 
 
 def keyword_daily(days: Sequence[date], documents: pd.DataFrame, corpus: pd.DataFrame) -> pd.DataFrame:
@@ -67,18 +69,18 @@ def keyword_daily(days: Sequence[date], documents: pd.DataFrame, corpus: pd.Data
         Rows of `aggregated/keyword_daily`.
     """
     rows = on_days(documents, days)
-    rows = rows[~rows["is_deleted"].to_numpy(dtype=bool)]
     known = _Corpus(corpus)
-    parts = [_with_measures(known.best(day), of_day) for day, of_day in _by_day(rows)]
+    there = ~rows["is_deleted"].to_numpy(dtype=bool)
+    parts = [_with_measures(known.best(day), of_day) for day, of_day in _by_day(rows, there)]
     found = [part for part in parts if len(part)]
     return shaped(KEYWORD_DAILY, with_means(pd.concat(found, ignore_index=True))) if found else KEYWORD_DAILY.empty()
 
 
-def _by_day(rows: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:
-    """The rows of each day there is, in order of the days."""
+def _by_day(rows: pd.DataFrame, chosen: np.ndarray) -> Iterator[tuple[date, pd.DataFrame]]:
+    """The chosen rows of each day that has some, in order of the days."""
     dates = days_of(rows["event_date"])
-    for day in np.unique(dates):
-        yield day.astype(object), rows[dates == day]
+    for day in np.unique(dates[chosen]):
+        yield day.astype(object), rows[chosen & (dates == day)]
 
 
 def _said(rows: pd.DataFrame) -> tuple[np.ndarray, arrow.Array]:

@@ -5,11 +5,11 @@ rows of its table for those days only. It is a pure function: the same frames gi
 whatever the order of their rows, and a range of days gives what its days give one by one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import pandas as pd
+import pyarrow.compute as compute
 
 from pipeline_platform.aggregate.agreement import source_agreement
 from pipeline_platform.aggregate.attention import MENTION_DAYS, market_sentiment_daily, weather_sentiment_daily
@@ -21,7 +21,7 @@ from pipeline_platform.aggregate.hourly import BEFORE_DAYS, HOURLY_COLUMNS
 from pipeline_platform.aggregate.indicators import PREVIOUS_CLOSE_DAYS, WINDOW_DAYS
 from pipeline_platform.aggregate.keywords import CORPUS_DAYS, keyword_counts, keyword_daily
 from pipeline_platform.aggregate.market import market_daily
-from pipeline_platform.aggregate.sources import copies_by_stream, source_daily
+from pipeline_platform.aggregate.sources import source_daily
 from pipeline_platform.aggregate.text import entity_daily, sentiment_hourly, subject_daily
 from pipeline_platform.aggregate.topics import topic_daily
 from pipeline_platform.aggregate.trends import RULES, trend_signals
@@ -43,14 +43,18 @@ class Input:
             `FETCHES` gives the log of fetches as `aggregate.sources.fetch_log` describes it.
         days_before: the frame holds the rows of `[first day - days_before, last day]`.
         columns: the columns that are read, so that the others need not be loaded; None for all.
-        kept: what is kept of the rows of a day, which it is given day by day; the frame holds what it gave for each. So
-            however long the span, it is read only once, and never held as it is. None keeps the rows.
+        kept: what is kept of the rows of some days, the same as of each of them alone. It is given a few days at a
+            time, and the frame holds what it gave: however long the span, it is read only once, and never held as it
+            is. None keeps the rows.
+        counted: which rows are counted instead of kept: the frame has a row for each combination of `columns` that
+            occurs among them, with their number as `rows`.
     """
 
     table: str
     days_before: int = 0
     columns: tuple[str, ...] | None = None
     kept: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    counted: compute.Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Aggregate:
         shown: column by which the preview in Dagster is ordered, greatest first; the order of the table without it.
         version: changes whenever the same inputs give other rows.
         options: settings of the platform that `compute` takes under their names.
-        day_by_day: a range is read and computed a day at a time, which needs no more memory than its busiest day.
+        in_turns: a range is read and computed a few days at a time, which needs no more memory than its busiest day, or
+            than as many documents as `operate.aggregation` takes at once.
     """
 
     table: str
@@ -74,11 +79,7 @@ class Aggregate:
     shown: str | None = None
     version: str = "1"
     options: tuple[str, ...] = ()
-    day_by_day: bool = False
-
-    def turns(self, days: Sequence[date]) -> list[Sequence[date]]:
-        """The days to compute together, in order: one turn, or one each."""
-        return [[day] for day in days] if self.day_by_day else [days]
+    in_turns: bool = False
 
 
 DOCUMENT_COLUMNS = (
@@ -133,31 +134,31 @@ AGGREGATES: tuple[Aggregate, ...] = (
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "channel", "created_at"))},
         sentiment_hourly,
         version="2",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/entity_daily",
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities"))},
         entity_daily,
         version="2",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/subject_daily",
         {"documents": Input("enriched/documents", columns=(*MEASURED_COLUMNS, "entities", "place"))},
         subject_daily,
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/topic_daily",
         {
             "documents": Input("enriched/documents", columns=("document_id", *MEASURED_COLUMNS, "topic", "emotion")),
-            "assignments": Input("enriched/document_topics"),
+            "assignments": Input("enriched/document_topics", columns=("document_id", "topic_id", "event_date")),
             "topics": Input("enriched/topics", columns=("topic_id", "label", "event_date")),
         },
         topic_daily,
         shown="documents",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/keyword_daily",
@@ -172,7 +173,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
         },
         keyword_daily,
         shown="tf_idf",
-        day_by_day=True,
+        in_turns=True,
     ),
     Aggregate(
         "aggregated/source_daily",
@@ -182,8 +183,8 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "quarantine": Input("quarantine/*"),
             "copies": Input(
                 "deduplicated/documents",
-                columns=("source", "stream", "event_date", "is_canonical"),
-                kept=copies_by_stream,
+                columns=("source", "stream", "event_date"),
+                counted=~compute.field("is_canonical"),
             ),
             "fetches": Input(FETCHES),
             "scores": Input("quality/scores", columns=("table", "score", "event_date")),
@@ -270,7 +271,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
             "market": Input("aggregated/market_daily", days_before=RULES.return_days),
         },
         trend_signals,
-        version="2",
+        version="3",
     ),
     Aggregate(
         "aggregated/forecasts",

@@ -28,16 +28,6 @@ def fetch_log(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.array([row[name] for row in rows], dtype=of) for name, of in FETCH_LOG.items()})
 
 
-def copies_by_stream(documents: pd.DataFrame) -> pd.DataFrame:
-    """Number of copies among documents, as `rows` per source, stream and day.
-
-    Args:
-        documents: `source`, `stream`, `event_date`, `is_canonical` of `deduplicated/documents`.
-    """
-    copies = documents[~documents["is_canonical"].to_numpy(dtype=bool)]
-    return copies.groupby(STREAM_DAY).size().rename("rows").reset_index()
-
-
 def source_daily(
     days: Sequence[date],
     raw: pd.DataFrame,
@@ -55,7 +45,7 @@ def source_daily(
             in `registry.py`).
         cleaned: counts of the layer, with `rows`.
         quarantine: counts of the layer, with `rows`.
-        copies: as `copies_by_stream` gives them.
+        copies: number of documents that are copies, as `rows` per source, stream and day.
         fetches: as `fetch_log` gives it; days on which nothing was fetched have no row.
         scores: `table`, `score`, `event_date` of `quality/scores`; that of the cleaned table is the stream's.
 

@@ -71,7 +71,9 @@ def measured(documents: pd.DataFrame) -> pd.DataFrame:
         "scored_reach": width * scored,
         "weighted": width * sentiment,
     }
-    return pd.DataFrame(np.column_stack([numbers[name] for name in SUMS]), columns=SUMS, index=documents.index)
+    return pd.DataFrame(
+        {name: numbers[name].astype("int64", copy=False) for name in SUMS}, index=documents.index, copy=False
+    )
 
 
 def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, count: int) -> pd.DataFrame:
@@ -89,9 +91,10 @@ def summed(numbers: pd.DataFrame, documents: np.ndarray, groups: np.ndarray, cou
     from scipy.sparse import csr_array
 
     # A sum over groups is the product with the matrix that tells who belongs where: nothing is copied per membership.
-    ones = np.ones(len(groups), dtype="int8")
+    # Column by column, since one column fits into the cache and all of them do not.
+    ones = np.ones(len(groups), dtype="int64")
     members = csr_array((ones, (groups, documents)), shape=(count, len(numbers)))
-    return pd.DataFrame(members @ numbers.to_numpy(), columns=numbers.columns)
+    return pd.DataFrame({name: members @ column.to_numpy() for name, column in numbers.items()}, copy=False)
 
 
 def memberships(lists: pd.Series) -> tuple[np.ndarray, np.ndarray, pd.Series]:

@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 
 from pipeline_platform.aggregate.frames import on_days, shaped
-from pipeline_platform.aggregate.sums import SUMS, kept_canonical, measured, with_means
+from pipeline_platform.aggregate.sums import kept_canonical, measured, with_means
 from pipeline_platform.aggregate.text import sums_by_day
 from pipeline_platform.enrich.emotion import EMOTIONS
 from pipeline_platform.schemas.aggregated.topics import DISCOVERED, TAXONOMY, TOPIC_DAILY
@@ -66,10 +66,8 @@ def _with_emotions(rows: pd.DataFrame, counted: np.ndarray) -> pd.DataFrame:
     """What is added up of documents, and 1 in the column of the emotion of each one that counts, else 0."""
     emotion = compute.index_in(arrow.array(rows["emotion"]), arrow.array(EMOTIONS, arrow.string()))
     codes = emotion.fill_null(-1).to_numpy(zero_copy_only=False)
-    felt = (codes[:, None] == np.arange(len(EMOTIONS))) & counted[:, None]
-    return pd.DataFrame(
-        np.hstack([measured(rows).to_numpy(), felt], dtype="int64"), columns=[*SUMS, *EMOTIONS], index=rows.index
-    )
+    felt = {name: ((codes == code) & counted).astype("int64") for code, name in enumerate(EMOTIONS)}
+    return measured(rows).assign(**felt)
 
 
 def _assigned(rows: pd.DataFrame, assignments: pd.DataFrame) -> tuple[np.ndarray, pd.Series]:

@@ -20,10 +20,12 @@ from pipeline_platform.aggregate.sums import reach
 from pipeline_platform.aggregate.surprise import (
     MAD_EFFICIENCY,
     NORMAL_MAD,
+    QN_EFFICIENCY,
     believed,
     dispersion,
     excess_probability,
     normal_score,
+    qn,
     silence_probability,
     two_sided,
 )
@@ -197,7 +199,7 @@ def _shifts(hours: Hours, evidence: Evidence, rules: TrendRules) -> Iterator[Sig
     """Days whose mean sentiment lies far from that of the days before.
 
     The spread of a document's sentiment is taken from the hourly means of the past. If days usually vary more than that
-    explains (by the median, so that earlier shifts do not hide the next), that is the spread, which fewer numbers tell
+    explains (by Qn, so that earlier shifts do not hide the next), that is the spread, which fewer numbers tell
     (Student's t).
     """
     shape = (len(hours.subjects), BEFORE_DAYS + 1, HOURS_A_DAY)
@@ -210,20 +212,20 @@ def _shifts(hours: Hours, evidence: Evidence, rules: TrendRules) -> Iterator[Sig
     scored, total, past, now = scored[compared], total[compared], past[compared], now[compared]
     usually, today = past_total[compared] / past, now_total[compared] / now
 
-    def squares(numbers: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of groups of documents (columns): the variance of a document that each tells, and which of them there are."""
+    def deviations(numbers: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of groups of documents (columns): how far from usual, as one document would be, and which there are."""
         some = numbers > 0
         means = np.divide(sums, numbers, out=np.zeros_like(sums), where=some)
-        return np.where(some, numbers * (means - usually[:, None]) ** 2, np.nan), some.sum(axis=1)
+        return np.where(some, np.sqrt(numbers) * (means - usually[:, None]), np.nan), some.sum(axis=1)
 
     width = (len(usually), -1)
-    of_hours, heard = squares(scored[:, :-1].reshape(width), total[:, :-1].reshape(width))
-    of_days, days = squares(scored[:, :-1].sum(axis=2), total[:, :-1].sum(axis=2))
-    by_hour = np.nansum(of_hours, axis=1) / np.maximum(heard - 1, 1)
-    by_day = np.nanmedian(of_days, axis=1) * NORMAL_MAD**2
+    of_hours, heard = deviations(scored[:, :-1].reshape(width), total[:, :-1].reshape(width))
+    of_days, days = deviations(scored[:, :-1].sum(axis=2), total[:, :-1].sum(axis=2))
+    by_hour = np.nansum(of_hours**2, axis=1) / np.maximum(heard - 1, 1)
+    by_day = qn(of_days) ** 2
     by_days = (days >= FEW_DAYS) & (by_day > by_hour)
     variance = np.where(by_days, by_day, by_hour)
-    freedom = np.where(by_days, MAD_EFFICIENCY * (days - 1), np.minimum(heard - 1, 30)).clip(1)
+    freedom = np.where(by_days, QN_EFFICIENCY * (days - 1), np.minimum(heard - 1, 30)).clip(1)
     shift = today - usually
     error = np.sqrt(variance * (1 / now + 1 / past))
     t = np.divide(shift, error, out=np.zeros_like(shift), where=error > 0)

@@ -1,7 +1,7 @@
 """Aggregates from the tables: what each of them reads, and when."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -20,6 +20,12 @@ from pipeline_platform.storage.stores import Stores
 
 SIDE_BY_SIDE = 2
 """Turns that are computed at a time."""
+
+ROWS_AT_ONCE = 400_000
+"""Rows that are read together, where one day does not have more: what a call costs, however few rows it is given, is
+paid once for them."""
+
+A_DAY = timedelta(days=1)
 
 
 def tables_of(one: Input) -> list[Table]:
@@ -44,7 +50,7 @@ def computed(
         options: the settings it takes.
     """
     inputs = Inputs(stores, aggregate.inputs)
-    turns = aggregate.turns(days)
+    turns = inputs.turns(days) if aggregate.in_turns else [days]
     if len(turns) == 1:
         yield aggregate.compute(turns[0], **inputs.frames(turns[0]), **options)
         return
@@ -74,33 +80,55 @@ class Inputs:
         self._stores = stores
         self._inputs = inputs
         self._snapshots: dict[str, Snapshot] = {}
-        self._kept: dict[tuple[str, date], pd.DataFrame] = {}
+        self._kept: dict[str, dict[date, pd.DataFrame]] = {}
+
+    def turns(self, days: Sequence[date]) -> list[list[date]]:
+        """`days` in spans to compute together, in order: as few as `ROWS_AT_ONCE` allows, none for no day."""
+        return self._spans({one.table for one in self._inputs.values()}, days)
 
     def frames(self, days: Sequence[date]) -> dict[str, pd.DataFrame]:
-        """The frames for `days`, by parameter."""
+        """The frames for `days`, by parameter; of several calls no later one asks for earlier days."""
         return {name: self._frame(name, one, days) for name, one in self._inputs.items()}
+
+    def _spans(self, paths: Iterable[str], days: Sequence[date]) -> list[list[date]]:
+        sizes = sum((self._snapshot(path).rows_by_day for path in paths), Counter[date]())
+        spans: list[list[date]] = []
+        held = 0
+        for day in days:
+            held += sizes[day]
+            if not spans or held > ROWS_AT_ONCE:
+                spans.append([])
+                held = sizes[day]
+            spans[-1].append(day)
+        return spans
 
     def _frame(self, name: str, one: Input, days: Sequence[date]) -> pd.DataFrame:
         first, last = days[0] - timedelta(days=one.days_before), days[-1]
         if one.table == FETCHES:
-            begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+            begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + A_DAY))
             return fetch_log(self._stores.warehouse.fetch_days(begin, end))
         if one.table.endswith("/*"):
             return layer_counts(self._stores.lake, tables_of(one), first, last)
+        if one.counted is not None:
+            return _frame(self._snapshot(one.table).counted(one.columns or (), one.counted, first, last))
         if one.kept is None:
             return _frame(self._read(one, first, last))
-        for place in [place for place in self._kept if place[0] == name and place[1] < first]:
-            del self._kept[place]
-        for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
-            if (name, day) not in self._kept:
-                self._kept[name, day] = one.kept(_frame(self._read(one, day, day)))
-        return pd.concat([part for (of, _), part in self._kept.items() if of == name], ignore_index=True)
+        # By the last day of what was read together.
+        parts = {end: part for end, part in self._kept.get(name, {}).items() if end >= first}
+        unread = max(parts, default=first - A_DAY) + A_DAY
+        for span in self._spans([one.table], [unread + number * A_DAY for number in range((last - unread).days + 1)]):
+            parts[span[-1]] = one.kept(_frame(self._read(one, span[0], span[-1])))
+        self._kept[name] = parts
+        kept = pd.concat(parts.values(), ignore_index=True)
+        return kept[(kept["event_date"] >= first).to_numpy(dtype=bool)].reset_index(drop=True)
 
     def _read(self, one: Input, first: date, last: date) -> arrow.Table:
-        if one.table not in self._snapshots:
-            (table,) = tables_of(one)
-            self._snapshots[one.table] = self._stores.lake.snapshot(table)
-        return self._snapshots[one.table].read_arrow(first, last, list(one.columns) if one.columns else None)
+        return self._snapshot(one.table).read_arrow(first, last, list(one.columns) if one.columns else None)
+
+    def _snapshot(self, path: str) -> Snapshot:
+        if path not in self._snapshots:
+            self._snapshots[path] = self._stores.lake.snapshot(tables()[path])
+        return self._snapshots[path]
 
 
 def _frame(rows: arrow.Table) -> pd.DataFrame:

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as arrow
 import pytest
 
 from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES
@@ -90,12 +91,6 @@ def _nothing(path: str) -> pd.DataFrame:
     return counts() if path.endswith("*") else TABLES[path].empty()
 
 
-def _by_day(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of each day, in order of the days; of no days the frame itself."""
-    days = sorted(set(frame["event_date"]))
-    return [frame[(frame["event_date"] == day).to_numpy(dtype=bool)] for day in days] or [frame]
-
-
 def compute(table: str, days: Sequence[date], **frames: pd.DataFrame) -> pd.DataFrame:
     """The aggregate at `table`, held against its schema; inputs that are not given are empty.
 
@@ -108,9 +103,13 @@ def compute(table: str, days: Sequence[date], **frames: pd.DataFrame) -> pd.Data
     }
     given = {name: _nothing(aggregate.inputs[name].table) if frame is None else frame for name, frame in given.items()}
     for name, one in aggregate.inputs.items():
+        if one.counted is not None:
+            chosen = arrow.Table.from_pandas(given[name]).filter(one.counted).group_by(list(one.columns))
+            counted = chosen.aggregate([([], "count_all")]).rename_columns({"count_all": "rows"})
+            given[name] = counted.to_pandas(types_mapper=pd.ArrowDtype)
+            continue
         given[name] = given[name][list(one.columns)] if one.columns else given[name]
-        if one.kept:
-            given[name] = pd.concat([one.kept(rows) for rows in _by_day(given[name])], ignore_index=True)
+        given[name] = one.kept(given[name]) if one.kept else given[name]
     result = aggregate.compute(list(days), **given)
     TABLES[table].schema.validate(result)
     assert list(result.columns) == TABLES[table].columns

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import trends as planted
-from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability, silence_probability
+from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability, qn, silence_probability
 
 D = date(2026, 11, 22)
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -225,6 +225,28 @@ def test_a_thousand_quiet_channels_raise_no_more_alarms_than_promised(aggregated
     assert len(found) <= 1
 
 
+def test_shifts_of_small_channels_are_found_among_many_that_only_vary(aggregated, rows):
+    """Forty documents on each of 29 days; those of half the channels vary by as much again as documents explain."""
+    rng = np.random.default_rng(7)
+    channels, shape = 250, (250, 29, 4)
+    of_days = rng.normal(0, 0.5 / 40**0.5, shape[:2]) * (np.arange(channels) % 2)[:, None]
+    of_days[:20, -1] += 0.6
+    means = np.clip(0.1 + of_days[:, :, None] + rng.normal(0, 0.5 / 10**0.5, shape), -1, 1)
+    channel, day, hour = (axis.ravel() for axis in np.indices(shape))
+    names = np.array([f"c{number:03}" for number in range(channels)])
+    moments = pd.Timestamp(START - timedelta(days=28)) + pd.to_timedelta(24 * day + 6 * hour, unit="h")
+    template = rows("aggregated/sentiment_hourly", [{}])
+    given = {"hour": moments, "source": "reddit", "channel": names[channel], "event_date": moments.date}
+    numbers = {"canonical_documents": 10, "scored_documents": 10, "mean_sentiment": means.ravel()}
+    frame = pd.DataFrame({**given, **numbers}, index=range(means.size))
+    frame = frame.reindex(columns=template.columns).astype(template.dtypes.to_dict())
+    found = aggregated("aggregated/trend_signals", [D], hourly=frame)
+    shifted = set(found.loc[(found["kind"] == "sentiment_shift").to_numpy(dtype=bool), "subject"])
+    planted_shifts = {f"reddit/{name}" for name in names[:20]}
+    assert len(shifted & planted_shifts) >= 17
+    assert len(shifted - planted_shifts) <= 1
+
+
 def test_what_the_sandbox_plants_is_found_and_nothing_else():
     found = planted.tally(1, 5, before=12)
     assert found.planted["volume_spike"] == 5
@@ -236,6 +258,19 @@ def test_believing_the_best_of_many():
     assert believed(np.array([0.001, 0.5, np.nan, 0.012, 0.03]), 0.05).tolist() == [True, False, False, True, True]
     assert not believed(np.array([0.001]), 0.01, tests=100).any()
     assert believed(np.array([]), 0.05).tolist() == []
+
+
+@pytest.mark.parametrize("known", [5, 8, 28])
+def test_a_spread_bears_with_what_is_missing_and_what_is_wild(known):
+    values = np.random.default_rng(1).normal(3, 2, (4000, 28))
+    values[:, known:] = np.nan
+    told = qn(values)
+    assert np.mean(told) == pytest.approx(2, rel=0.08)
+    assert qn(values[:, ::-1]) == pytest.approx(told)
+    values[:, 0] = 1e6
+    assert np.median(qn(values)) < 2 * np.median(told)
+    assert np.isnan(qn(np.array([[np.nan, np.nan], [1.0, np.nan]]))).all()
+    assert qn(np.ones((1, 6))) == [0.0]
 
 
 def test_probabilities_of_counts():

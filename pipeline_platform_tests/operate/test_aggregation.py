@@ -16,7 +16,7 @@ from pipeline_platform.storage.stores import Stores
 FIRST = date(2026, 11, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(6)]
 BY_TABLE = {one.table.removeprefix("aggregated/"): one for one in AGGREGATES}
-DAY_BY_DAY = [name for name, one in BY_TABLE.items() if one.day_by_day]
+IN_TURNS = [name for name, one in BY_TABLE.items() if one.in_turns]
 
 
 @pytest.fixture
@@ -53,20 +53,22 @@ def lake(stores: Stores) -> Stores:
     return stores
 
 
-@pytest.mark.parametrize("name", DAY_BY_DAY)
-def test_turns_give_what_the_days_give_alone_in_their_order(lake, name):
+@pytest.mark.parametrize(("at_once", "turns"), [(1, [1] * 6), (48, [3, 2, 1]), (1_000, [6])])
+@pytest.mark.parametrize("name", IN_TURNS)
+def test_turns_of_any_size_give_what_the_days_give_alone_in_their_order(lake, monkeypatch, name, at_once, turns):
     aggregate = BY_TABLE[name]
-    together = list(computed(lake, aggregate, DAYS, {}))
-    assert len(together) == len(DAYS)
-    assert sum(map(len, together))
-    for day, rows in zip(DAYS, together, strict=True):
-        assert set(rows["event_date"]) <= {day}
-        (alone,) = computed(lake, aggregate, [day], {})
-        pd.testing.assert_frame_equal(rows, alone)
+    monkeypatch.setattr("pipeline_platform.operate.aggregation.ROWS_AT_ONCE", at_once)
+    assert [len(turn) for turn in Inputs(lake, aggregate.inputs).turns(DAYS)] == turns
+    together = pd.concat(list(computed(lake, aggregate, DAYS, {})), ignore_index=True)
+    alone = [rows for day in DAYS for rows in computed(lake, aggregate, [day], {})]
+    assert len(together)
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
 
 
-def test_what_is_kept_of_a_day_is_made_once(lake):
+@pytest.mark.parametrize("at_once", [1, 48, 1_000])
+def test_what_is_kept_of_a_day_is_made_once(lake, monkeypatch, at_once):
     corpus = BY_TABLE["keyword_daily"].inputs["corpus"]
+    monkeypatch.setattr("pipeline_platform.operate.aggregation.ROWS_AT_ONCE", at_once)
     seen = []
 
     def kept(rows):
@@ -75,9 +77,9 @@ def test_what_is_kept_of_a_day_is_made_once(lake):
 
     one = type(corpus)(corpus.table, days_before=2, columns=corpus.columns, kept=kept)
     inputs = Inputs(lake, {"corpus": one})
-    spans = [set(inputs.frames([day])["corpus"]["event_date"]) for day in DAYS]
+    spans = [set(inputs.frames(turn)["corpus"]["event_date"]) for turn in (DAYS[:3], DAYS[3:4], DAYS[4:])]
     assert seen == [day for day in DAYS if day != DAYS[2]]
-    assert spans[4] == {DAYS[3], DAYS[4]}
+    assert spans == [{DAYS[0], DAYS[1]}, {DAYS[1], DAYS[3]}, {DAYS[3], DAYS[4], DAYS[5]}]
 
 
 def test_all_turns_see_one_version_of_a_table(lake):

@@ -165,6 +165,15 @@ def test_days_and_columns_can_be_chosen(lake: Lake) -> None:
     assert lake.read(VISITS, date(2020, 1, 1), date(2020, 1, 2)).empty
 
 
+def test_a_snapshot_tells_the_rows_of_days_and_stays_as_it_was(lake: Lake) -> None:
+    assert not lake.snapshot(VISITS).rows_by_day
+    lake.replace(VISITS, visits(("pier", 3, DAY), ("tower", 5, DAY), ("pier", 4, NEXT)), DAY, NEXT)
+    snapshot = lake.snapshot(VISITS)
+    lake.replace(VISITS, visits(("pier", 3, DAY)), DAY, NEXT)
+    assert snapshot.rows_by_day == {DAY: 2, NEXT: 1}
+    assert lake.snapshot(VISITS).rows_by_day == {DAY: 1}
+
+
 def test_rows_are_summed_up_by_table_and_by_layer(lake: Lake) -> None:
     lake.replace(VISITS, visits(("pier", 3, DAY), ("tower", 5, DAY), ("pier", 4, NEXT)), DAY, NEXT)
     found = lake.summarise([VISITS, RAW], DAY, NEXT)
