@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline_platform.aggregate.hourly import BEFORE, BEFORE_DAYS, HOURS_A_DAY, Hours
-from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability
+from pipeline_platform.aggregate.surprise import believed, dispersion, excess_probability, qn
 from pipeline_platform.schemas.aggregated.measures import EVERY
 
 LOOKS = HOURS_A_DAY + 1
+STEADY = 5
+"""Documents of a usual day from which counts are near enough to normal ones for Qn."""
+ENOUGH_DAYS = 14
+"""Fewer give too uncertain a Qn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _bursts(
     first_day = hours.day - timedelta(days=BEFORE_DAYS)
     before = _by_day(past, subjects, first_day)
     total, all_said = before.sum(axis=1), said_by_day[:-1].sum()
-    spread = dispersion(before, total[:, None] / all_said * said_by_day[None, :-1])
+    spread = _spread(before, total[:, None] / all_said * said_by_day[None, :-1])
     told = excess_probability(counts, total[:, None], looked / (looked + all_said), spread[:, None])
     expected = total[:, None] / all_said * looked
     large = (counts >= least) & (counts >= factor * expected)
@@ -119,6 +123,21 @@ def _bursts(
             days=days,
             first_seen=first_day + timedelta(days=int(seen[0])) if len(seen) else hours.day,
         )
+
+
+def _spread(before: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """How many times more the documents of each subject (rows) vary from day to day than Poisson counts; at least 1.
+
+    An earlier burst must not hide the next. So what is said every day is judged by Qn, which a few days cannot move;
+    what comes in clumps has no usual days to judge it by, and its clumps count.
+    """
+    spread = dispersion(before, expected)
+    days = expected.any(axis=0)
+    if days.sum() >= ENOUGH_DAYS:
+        steady = np.median(before[:, days], axis=1) >= STEADY
+        usual = expected[np.ix_(steady, days)]
+        spread[steady] = np.maximum(1.0, qn((before[np.ix_(steady, days)] - usual) / np.sqrt(usual)) ** 2)
+    return spread
 
 
 def _by_day(past: pd.Series, subjects: np.ndarray, first_day: date) -> np.ndarray:

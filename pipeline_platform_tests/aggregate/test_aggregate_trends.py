@@ -154,6 +154,13 @@ def test_bursts_of_topics_and_entities_with_novelty(told):
     }
 
 
+def test_an_earlier_burst_of_a_topic_does_not_hide_the_next(told):
+    past = steady(1, days=range(21, -1, -1), topic="weather") + steady(8, days=range(21, -1, -1), topic="crypto")
+    themes = [(back, hour, {"topic": "weather"}) for back in (12, 5) for hour in range(24) for _ in range(3)]
+    new = [(0, hour, {"topic": "weather"}) for hour in range(24) for _ in range(3)]
+    assert only(told(*past, *themes, *new), "topic_burst", "weather")["value"] == 96.0
+
+
 def test_more_of_everything_is_no_burst(told):
     usual = {"topic": "weather", "entities": ["ORG:old"]}
     found = told(*steady(4, **usual), *steady(40, days=[0], hours=[6], **usual))
