@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.scheduler import DagsterDaemonScheduler
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
@@ -185,4 +186,9 @@ def test_the_shipped_instance_watches_runs_and_makes_up_for_one_tick(stores: Sto
         assert isinstance(scheduler, DagsterDaemonScheduler)
         assert scheduler.max_catchup_runs == 1
         assert shipped.run_monitoring_enabled
+        assert isinstance(shipped.run_coordinator, QueuedRunCoordinator)
+        assert shipped.run_coordinator.dequeue_interval_seconds == 1
+        queue = shipped.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 4
         assert shipped.run_monitoring_settings["free_slots_after_run_end_seconds"] == 300
