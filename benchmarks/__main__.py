@@ -13,6 +13,7 @@ from benchmarks import (
     aggregates,
     alerts,
     anomalies,
+    chaos,
     correlations,
     definitions_load,
     enrichment,
@@ -28,6 +29,7 @@ from benchmarks import (
     near_duplicates,
     predictions,
     profiling,
+    runs_in_a_row,
     sentiment_model,
     soak,
     text_path,
@@ -36,6 +38,7 @@ from benchmarks import (
     usual_way,
     vader,
     validation,
+    week,
 )
 from benchmarks.measure import BenchmarkError, Figure, machine
 
@@ -76,6 +79,9 @@ BENCHMARKS = {
     "trends": Benchmark(trends.run, trends.SCALE, "worlds", 1),
     "metrics": Benchmark(metrics.run, metrics.SCALE, "runs", 50),
     "executors": Benchmark(executors.run, executors.SCALE, "steps", 1),
+    "runs_in_a_row": Benchmark(runs_in_a_row.run, runs_in_a_row.SCALE, "runs", 1),
+    "chaos": Benchmark(chaos.run, chaos.SCALE, "times the demo's data", 1),
+    "week": Benchmark(week.run, week.SCALE, "days of two minutes", 1),
     "main_job": Benchmark(main_job.run, main_job.SCALE, "times the demo's data", 1),
 }
 

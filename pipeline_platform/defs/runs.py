@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.run_log import COMMAND_TAG
 
 WORKING_STATUSES = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+KILLED_TAG = "pipeline_platform/killed"
+"""On runs that are known to have died, with their id: a run that is started in the place of another has its tags."""
+QUEUE_PATIENCE = timedelta(minutes=3)
+"""From being made to being queued a run takes milliseconds."""
 
 
 def owner(home: Path) -> str:
@@ -87,6 +92,40 @@ def close_unreachable(instance: dg.DagsterInstance, suspects: set[str]) -> tuple
     return closed, suspected
 
 
+def mark_killed(instance: dg.DagsterInstance, host: str, port: int) -> list[str]:
+    """Mark the runs of a code server that was killed, before another one answers at its address; gives their ids.
+
+    Whoever asks there later would take the new one for theirs. `orphaned_runs` closes them, which ticks only once the
+    new one answers: Dagster gives up runs that it cannot start again at once.
+    """
+    begun = (dg.DagsterRunStatus.STARTING, *WORKING_STATUSES)
+    killed = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(begun))):
+        server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+        if (server.get("host"), server.get("port")) == (host, port):
+            instance.add_run_tags(run.run_id, {KILLED_TAG: run.run_id})
+            killed.append(run.run_id)
+    return killed
+
+
+def close_killed(instance: dg.DagsterInstance) -> list[str]:
+    """Mark the runs that are known to have died as failed; gives their ids."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    killed = [run for run in unfinished if run.tags.get(KILLED_TAG) == run.run_id]
+    for run in killed:
+        _close(instance, run, "The code server that executed this run was killed, and the run with it.")
+    return [run.run_id for run in killed]
+
+
+def close_never_queued(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Mark runs as failed that somebody made and then could not put into the queue; gives their ids."""
+    made = dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED], created_before=now - QUEUE_PATIENCE)
+    lost = [run for run in instance.get_runs(made) if COMMAND_TAG not in run.tags]
+    for run in lost:
+        _close(instance, run, "This run never came into the queue: whoever made it, or PostgreSQL, died before that.")
+    return [run.run_id for run in lost]
+
+
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -94,7 +133,11 @@ def close_unreachable(instance: dg.DagsterInstance, suspects: set[str]) -> tuple
 )
 def orphaned_runs(context: dg.SensorEvaluationContext, stores: StoresResource) -> dg.SkipReason:
     """Runs of commands at once, those of code servers when they did not answer twice."""
-    closed = close_abandoned(context.instance, stores.open.settings.home)
+    closed = [
+        *close_abandoned(context.instance, stores.open.settings.home),
+        *close_killed(context.instance),
+        *close_never_queued(context.instance, datetime.now(UTC)),
+    ]
     of_servers, suspected = close_unreachable(context.instance, set(json.loads(context.cursor or "[]")))
     context.update_cursor(json.dumps(sorted(suspected)))
     closed += of_servers

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow.fs as fs
 import redis
 
-from pipeline_platform.launch.supervisor import Supervisor, listens, open_port, url_of
+from pipeline_platform.launch.supervisor import LOOPBACK, Supervisor, listens, open_port, url_of
 from pipeline_platform.operate.queues import DEFAULT_QUEUE, QUEUES
 from pipeline_platform.operate.workers import Workers, served
 from pipeline_platform.settings import PREFIX, Settings, SettingsError, load_settings
@@ -27,7 +27,6 @@ from pipeline_platform.storage.embedded import EmbeddedPostgres, EmbeddedRedis, 
 from pipeline_platform.storage.object_store import DEFAULT_REGION
 
 BUCKET = "lake"
-LOOPBACK = "127.0.0.1"
 WARM_SECONDS = 20
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg2
 from dagster._config import UserConfigSchema
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 
 from pipeline_platform.settings import Settings, SettingsError, load_settings
 from pipeline_platform.storage.servers import sqlalchemy_url
@@ -52,7 +55,22 @@ class PlatformStorage(DagsterPostgresStorage):
             part.optimize_for_webserver(
                 statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=POOL_RECYCLE_SECONDS, max_overflow=20
             )
+            # It reconnects for six seconds where it cannot connect, but trusts connections that it has: a run would
+            # fail because PostgreSQL was started again since its last event.
+            event.listen(part._engine, "checkout", _assert_alive)  # type: ignore[union-attr]
         return storage
+
+
+def _assert_alive(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool replace a connection whose server is gone.
+
+    https://docs.sqlalchemy.org/en/20/core/pooling.html#custom-legacy-pessimistic-ping
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DisconnectionError from error
 
 
 def prepare_dagster_home(settings: Settings) -> Path:

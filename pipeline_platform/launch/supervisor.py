@@ -20,8 +20,10 @@ import httpx
 import orjson
 import psutil
 import yaml
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline_platform.defs.runs import close_abandoned
+from pipeline_platform.defs.runs import close_abandoned, mark_killed
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.settings import PREFIX, SettingsError, load_settings
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 120
 STOP_SECONDS = 15
 LOCATION = "pipeline_platform"
+CODE_SERVER, LOOPBACK = "code-server", "127.0.0.1"
 RESTARTS, RESTARTS_SECONDS = 5, 600
 """A process that ends by itself is started again, unless it did so this often within these seconds."""
 
@@ -63,6 +66,7 @@ class Supervisor:
     _ends: dict[str, list[float]] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: IO[bytes] | None = None
+    _code_port: int = 0
 
     def __enter__(self) -> "Supervisor":
         self.port, self.api_port = open_port(self.host, self.port), open_port(self.host, self.api_port)
@@ -120,12 +124,12 @@ class Supervisor:
         return url_of(self.host, self.port)
 
     def _start_all(self) -> None:
-        code_port = open_port("127.0.0.1", 0)
-        self._start("code-server", "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
-                    "--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION,
+        self._code_port = open_port(LOOPBACK, 0)
+        self._start(CODE_SERVER, "dagster", "code-server", "start", "-m", "pipeline_platform.definitions",
+                    "--host", LOOPBACK, "--port", str(self._code_port), "--location-name", LOCATION,
                     *self._log_options())  # fmt: skip
-        self._wait("code-server", lambda: listens("127.0.0.1", code_port))
-        workspace = self._workspace(code_port)
+        self._wait(CODE_SERVER, lambda: listens(LOOPBACK, self._code_port))
+        workspace = self._workspace()
         self._start("webserver", "dagster-webserver", "-h", self.host, "-p", str(self.port), "-w", str(workspace),
                     *self._log_options(prefix="dagster-"))  # fmt: skip
         self._start("daemon", "dagster-daemon", "run", "-w", str(workspace), *self._log_options())
@@ -139,9 +143,9 @@ class Supervisor:
         log_format = "json" if settings.log_format == "json" else "colored"
         return ["--log-format", log_format, f"--{prefix}log-level", settings.log_level.lower()]
 
-    def _workspace(self, port: int) -> Path:
+    def _workspace(self) -> Path:
         """One code server for UI and daemon: the definitions are loaded once, not once per process."""
-        server = {"host": "127.0.0.1", "port": port, "location_name": LOCATION}
+        server = {"host": LOOPBACK, "port": self._code_port, "location_name": LOCATION}
         path = self.home / "dagster" / "workspace.yaml"
         path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         return path
@@ -243,9 +247,22 @@ class Supervisor:
             if not self._may_start_again(name):
                 self.tell(f"{name} ended {RESTARTS} times within {RESTARTS_SECONDS // 60} minutes: giving up")
                 return False
-            _stop([process.pid])  # what it started may still hold its port
+            # What it started may still hold its port. A run that is told to end would fail for good; one that was
+            # killed is started again.
+            _kill([process.pid])
+            if name == CODE_SERVER:
+                self._mark_its_runs()
             self._launch(name)
         return True
+
+    def _mark_its_runs(self) -> None:
+        """The runs of the code server were in its process group: they ended with it, some without having told."""
+        try:
+            with command_instance(self.home) as instance:
+                for run_id in mark_killed(instance, LOOPBACK, self._code_port):
+                    self.tell(f"run {run_id[:8]} died with the code server and will be started again")
+        except (SQLAlchemyError, DagsterPostgresException) as error:
+            log.warning("runs that died with the code server could not be marked: %s", type(error).__name__)
 
     def _may_start_again(self, name: str) -> bool:
         now = time.monotonic()
@@ -261,7 +278,15 @@ def _stop(leaders: Iterable[int]) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     while any(_alive(group) for group in groups) and time.monotonic() < deadline:
         time.sleep(0.1)
-    _signal([group for group in groups if _alive(group)], signal.SIGKILL)
+    _kill([group for group in groups if _alive(group)])
+
+
+def _kill(groups: list[int]) -> None:
+    """End process groups by force, and wait until the system has taken away what they held."""
+    _signal(groups, signal.SIGKILL)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(_alive(group) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _signal(groups: list[int], number: signal.Signals) -> None:

@@ -8,13 +8,22 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.scheduler import DagsterDaemonScheduler
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from pipeline_platform.defs.resources import StoresResource
 from pipeline_platform.defs.retention import purge_old_runs, purge_runs
-from pipeline_platform.defs.run_log import note_runs
-from pipeline_platform.defs.runs import close_abandoned, close_unreachable, kept_alive, orphaned_runs
+from pipeline_platform.defs.run_log import COMMAND_TAG, note_runs
+from pipeline_platform.defs.runs import (
+    close_abandoned,
+    close_killed,
+    close_never_queued,
+    close_unreachable,
+    kept_alive,
+    mark_killed,
+    orphaned_runs,
+)
 from pipeline_platform.launch.instance import command_instance, prepare_dagster_home
 from pipeline_platform.storage.run_log import RunLog
 from pipeline_platform.storage.servers import ServerUrls, sqlalchemy_url
@@ -122,6 +131,38 @@ def test_a_run_of_a_code_server_that_is_gone_is_closed_when_it_did_not_answer_tw
     ]
 
 
+def test_the_runs_of_a_code_server_that_was_killed_are_closed_and_no_others(instance: dg.DagsterInstance) -> None:
+    def address(port: int) -> str:
+        return json.dumps({"host": "127.0.0.1", "port": port})
+
+    run, other = (
+        started(instance, **{GRPC_INFO_TAG: address(4001)}),
+        started(instance, **{GRPC_INFO_TAG: address(4002)}),
+    )
+    of_a_launcher = started(instance)
+    assert close_killed(instance) == []
+    assert mark_killed(instance, "127.0.0.1", 4001) == [run.run_id]
+    marked = instance.get_run_by_id(run.run_id)
+    assert marked is not None
+    in_its_place = started(instance, **marked.tags)
+    assert close_killed(instance) == [run.run_id]
+    assert close_killed(instance) == []
+    working = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    assert {one.run_id for one in working} == {other.run_id, of_a_launcher.run_id, in_its_place.run_id}
+
+
+def test_a_run_that_never_came_into_the_queue_is_closed_after_a_while(instance: dg.DagsterInstance) -> None:
+    lost, of_a_command = (
+        instance.create_run_for_job(idle),
+        instance.create_run_for_job(idle, tags={COMMAND_TAG: "home"}),
+    )
+    assert close_never_queued(instance, datetime.now(UTC)) == []
+    assert close_never_queued(instance, datetime.now(UTC) + timedelta(minutes=4)) == [lost.run_id]
+    found = instance.get_run_by_id(of_a_command.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.NOT_STARTED
+
+
 def test_the_sensor_closes_runs_of_commands_that_died_and_not_those_that_live(
     instance: dg.DagsterInstance, stores: Stores, tmp_path: Path
 ) -> None:
@@ -145,4 +186,9 @@ def test_the_shipped_instance_watches_runs_and_makes_up_for_one_tick(stores: Sto
         assert isinstance(scheduler, DagsterDaemonScheduler)
         assert scheduler.max_catchup_runs == 1
         assert shipped.run_monitoring_enabled
+        assert isinstance(shipped.run_coordinator, QueuedRunCoordinator)
+        assert shipped.run_coordinator.dequeue_interval_seconds == 1
+        queue = shipped.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 4
         assert shipped.run_monitoring_settings["free_slots_after_run_end_seconds"] == 300
