@@ -20,12 +20,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
-import numpy as np
 import orjson
 import pandas as pd
 
-from pipeline_platform.aggregate.registry import AGGREGATES, FETCHES, Input
-from pipeline_platform.aggregate.sources import fetch_log
+from pipeline_platform.aggregate.registry import AGGREGATES
 from pipeline_platform.clean.cleaning import clean, quarantine
 from pipeline_platform.dedup.documents import dedup_documents
 from pipeline_platform.dedup.resolve import resolve
@@ -35,6 +33,7 @@ from pipeline_platform.enrich.registry import configured
 from pipeline_platform.govern.pseudonyms import pseudonymiser
 from pipeline_platform.launch.environment import platform_environment
 from pipeline_platform.launch.sandbox_process import SandboxOptions
+from pipeline_platform.operate.aggregation import computed
 from pipeline_platform.operate.intake import take_in
 from pipeline_platform.quality.verdict import WHOLLY_REJECTED, verdicts, without_survivors
 from pipeline_platform.sandbox.recordings import load
@@ -46,13 +45,11 @@ from pipeline_platform.schemas.catalog import (
     raw_table,
     tables,
 )
-from pipeline_platform.schemas.columns import days_of
 from pipeline_platform.schemas.deduplicated import deduplicated_table
 from pipeline_platform.schemas.table import Table
 from pipeline_platform.settings import Settings, source_settings
 from pipeline_platform.sources.base import Source, Stream, Window
 from pipeline_platform.sources.registry import SOURCES, all_streams
-from pipeline_platform.storage.counts import layer_counts
 from pipeline_platform.storage.exports import export_days
 from pipeline_platform.storage.stores import Stores
 
@@ -227,22 +224,10 @@ class Run:
         """Every aggregate; those that look far back on every day, of the last days alone."""
         for aggregate in AGGREGATES:
             days = self.days[-LAST_DAYS:] if aggregate.table in FAR_SIGHTED else self.days
-            frames = {name: self._input(one) for name, one in aggregate.inputs.items()}
             options = {name: getattr(self.stores.settings, name) for name in aggregate.options}
             table = tables()[aggregate.table]
-            self._replace(table, aggregate.compute(days, **frames, **options)[table.columns])
-
-    def _input(self, one: Input) -> pd.DataFrame:
-        if one.table.endswith("/*"):
-            layer = [table for table in tables().values() if table.layer == one.table.removesuffix("/*")]
-            return layer_counts(self.lake, layer, self.days[0], self.days[-1])
-        if one.table == FETCHES:
-            return fetch_log([])
-        rows = self._read(tables()[one.table], list(one.columns) if one.columns else None)
-        if one.kept is None or rows.empty:
-            return rows if one.kept is None else one.kept(rows)
-        dates = days_of(rows["event_date"])
-        return pd.concat([one.kept(rows[dates == day]) for day in np.unique(dates)], ignore_index=True)
+            rows = pd.concat(computed(self.stores, aggregate, days, options), ignore_index=True)
+            self._replace(table, rows[table.columns])
 
     def check(self) -> None:
         """The contract of every table, day by day."""

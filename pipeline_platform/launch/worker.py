@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from celery import Celery, bootsteps
 from celery.exceptions import Ignore
 from celery.signals import setup_logging, task_postrun, task_received
 from celery.worker import state
+from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
@@ -74,7 +75,7 @@ def run_worker(
     setup_logging.connect(lambda **_: logs.configure(settings), weak=False)
     # It would log the events of every step as a whole.
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
-    loaded_definitions()  # once, before the processes of the steps are forked
+    _repository()  # once, before the processes of the steps are forked
     app = step_app(settings, workers, worker, ready)
     started = app.Worker(
         hostname=worker.name, queues=list(chosen), concurrency=worker.concurrency, pool="prefork", without_mingle=True,
@@ -138,6 +139,22 @@ def _instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
+@cache
+def _repository() -> dg.RepositoryDefinition:
+    """The definitions of this process. Dagster would load them anew for a step of another run than the last one."""
+    return loaded_definitions().get_repository_def()
+
+
+@lru_cache(maxsize=8)
+def _job(recipe: ReconstructableJob) -> InMemoryJob:
+    """The part of a job that a run executes; a few of them, since the steps of several runs come by turns."""
+    return InMemoryJob(
+        _repository().get_maybe_subset_job_def(
+            recipe.job_name, recipe.op_selection, recipe.asset_selection, recipe.asset_check_selection
+        )
+    )
+
+
 def _execute_step(workers: Workers, task: Any, packed: dict[str, Any], executable: dict[str, Any]) -> list[str]:
     """Execute a step; gives its events.
 
@@ -159,7 +176,8 @@ def _execute_step(workers: Workers, task: Any, packed: dict[str, Any], executabl
             "see their logs and those of the kernel, or start workers with a lower --concurrency"
         )
     started = time.monotonic()
-    events = _executed(task, instance, run, arguments, ReconstructableJob.from_dict(executable), deliveries)
+    job = _job(ReconstructableJob.from_dict(executable))
+    events = _executed(task, instance, run, arguments, job, deliveries)
     log.info("%s ended after %.1f s", identity, time.monotonic() - started)
     return events
 
@@ -169,7 +187,7 @@ def _executed(
     instance: dg.DagsterInstance,
     run: DagsterRun,
     arguments: ExecuteStepArgs,
-    job: ReconstructableJob,
+    job: InMemoryJob,
     deliveries: int,
 ) -> list[str]:
     (step,) = arguments.step_keys_to_execute or ()
