@@ -226,11 +226,10 @@ def test_any_range_gives_what_its_days_give_one_by_one(aggregated, rows, inputs,
     assert_a_range_is_its_days(aggregated, frames, DAYS[first : first + length])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_busy_days_keep_the_laws_and_have_rows_in_every_table(aggregated, rows, seed):
-    frames = {path: rows(path, given) for path, given in busy(seed).items()}
+def test_busy_days_keep_the_laws_and_have_rows_in_every_table(aggregated, rows):
+    frames = {path: rows(path, given) for path, given in busy(seed=1).items()}
     known = all_days(aggregated, frames)
     assert all(len(known[one.table]) for one in COMPUTED)
     assert {"volume_spike", "entity_burst", "price_move"} <= set(known["aggregated/trend_signals"]["kind"])
     assert_a_range_is_its_days(aggregated, frames, DAYS[12:])
-    assert_order_does_not_matter(aggregated, frames, DAYS, Random(seed))
+    assert_order_does_not_matter(aggregated, frames, DAYS, Random(1))
