@@ -18,7 +18,7 @@ from celery.exceptions import Ignore
 from celery.signals import setup_logging, task_postrun, task_received
 from celery.worker import state
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
 from dagster._core.storage.dagster_run import DagsterRun, DagsterRunStatus
@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from pipeline_platform.defs.celery_steps import CelerySteps
 from pipeline_platform.enrich.classifier import cores
 from pipeline_platform.govern.pseudonyms import fingerprint
-from pipeline_platform.launch.location import loaded_definitions
+from pipeline_platform.launch.location import loaded_repository, repository_recipe
 from pipeline_platform.operate import logs
 from pipeline_platform.operate.broker import STEP_TASK, celery_app, restore_lost
 from pipeline_platform.operate.queues import QUEUES
@@ -75,7 +75,7 @@ def run_worker(
     setup_logging.connect(lambda **_: logs.configure(settings), weak=False)
     # It would log the events of every step as a whole.
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
-    _repository()  # once, before the processes of the steps are forked
+    _repository(repository_recipe())  # once, before the processes of the steps are forked
     app = step_app(settings, workers, worker, ready)
     started = app.Worker(
         hostname=worker.name, queues=list(chosen), concurrency=worker.concurrency, pool="prefork", without_mingle=True,
@@ -139,17 +139,17 @@ def _instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-@cache
-def _repository() -> dg.RepositoryDefinition:
-    """The definitions of this process. Dagster would load them anew for a step of another run than the last one."""
-    return loaded_definitions().get_repository_def()
+@lru_cache(maxsize=2)
+def _repository(recipe: ReconstructableRepository) -> dg.RepositoryDefinition:
+    """The definitions, once a process: Dagster would load them anew for a step of another run than the last one."""
+    return loaded_repository(recipe)
 
 
 @lru_cache(maxsize=8)
 def _job(recipe: ReconstructableJob) -> InMemoryJob:
     """The part of a job that a run executes; a few of them, since the steps of several runs come by turns."""
     return InMemoryJob(
-        _repository().get_maybe_subset_job_def(
+        _repository(recipe.repository).get_maybe_subset_job_def(
             recipe.job_name, recipe.op_selection, recipe.asset_selection, recipe.asset_check_selection
         )
     )
