@@ -10,11 +10,8 @@ Then the same with two Celery workers that execute the steps, of which the kille
 of it takes when nobody is killed is told beside it.
 """
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -29,7 +26,7 @@ import psutil
 import redis
 
 from benchmarks.measure import BenchmarkError, Figure, apart
-from benchmarks.running_platform import RunningPlatform, paused, running_platform, until
+from benchmarks.running_platform import RunningPlatform, main_job, paused, running_platform, running_workers, until
 from pipeline_platform.launch.sandbox_process import SandboxOptions, running_sandbox
 from pipeline_platform.operate.workers import Workers
 from pipeline_platform.schemas.catalog import cleaned_table, raw_table
@@ -216,8 +213,12 @@ def _process_of_a_run(up: RunningPlatform) -> int:
     raise BenchmarkError("the code server has no process of a run")
 
 
+def _redis(home: Path) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(home / "redis" / "redis.socket"))
+
+
 def _busy_worker(up: RunningPlatform) -> int:
-    with redis.Redis(unix_socket_path=str(up.home / "redis" / "redis.socket")) as client:
+    with _redis(up.home) as client:
         owner = until(lambda: next(iter(Workers(client).owners().values()), None), PATIENCE_SECONDS)
     if owner is None:
         raise BenchmarkError("no worker was at work")
@@ -229,45 +230,16 @@ def platform_with(home: Path, executor: str) -> Iterator[RunningPlatform]:
     """The platform with that executor, and with workers where it needs them."""
     with running_platform(home, **{f"{PREFIX}EXECUTOR": executor}) as up, ExitStack() as stack:
         if executor == "celery":
-            stack.enter_context(_workers(home))
+            client = stack.enter_context(_redis(home))
+            stack.enter_context(running_workers([home] * WORKERS, client))
         yield up
-
-
-@contextmanager
-def _workers(home: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        processes = []
-        environment = {**os.environ, f"{PREFIX}HOME": str(home), f"{PREFIX}EXECUTOR": "celery"}
-        for at in range(WORKERS):
-            log = stack.enter_context(home.with_name(f"worker-{at}.log").open("wb"))
-            command = [sys.executable, "-m", "pipeline_platform.cli", "worker", "--concurrency", "1"]
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
-        try:
-            with redis.Redis(unix_socket_path=str(home / "redis" / "redis.socket")) as client:
-                if not until(lambda: len(Workers(client).alive()) == WORKERS, PATIENCE_SECONDS):
-                    raise BenchmarkError("the workers did not come up")
-            yield
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(PATIENCE_SECONDS)
 
 
 def fetch_calmly(home: Path, first: date, last: date) -> None:
     """What an undisturbed platform holds of these days."""
     sources = [part for source in LOAD for part in ("--source", source)]
     span = ("--from", first.isoformat(), "--to", last.isoformat())
-    answer = subprocess.run(
-        [sys.executable, "-m", "pipeline_platform.cli", "run", "--json", "--select", FETCHING, *sources, *span],
-        env={**os.environ, f"{PREFIX}HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise BenchmarkError(f"the undisturbed run ended with {answer.returncode}: {answer.stderr[-800:]}")
-    report = json.loads(answer.stdout)
+    report = main_job("--select", FETCHING, *sources, *span, **{f"{PREFIX}HOME": str(home)})
     counts = Counter[str]()
     for path, rows in report["rows"].items():
         counts[path.partition("/")[0]] += rows

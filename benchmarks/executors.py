@@ -4,13 +4,8 @@ Steps that do nothing, in this process, in a process each, and by one worker; th
 upstreams that take their time, by one, two and four workers with one step at once.
 """
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +13,11 @@ import dagster as dg
 import redis
 
 from benchmarks.measure import BenchmarkError, Figure, apart, compared, race
+from benchmarks.running_platform import main_job, running_workers
 from pipeline_platform.launch.environment import platform_environment
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.launch.sandbox_process import SandboxOptions
 from pipeline_platform.operate.queues import QUEUES
-from pipeline_platform.operate.workers import Workers
 from pipeline_platform.settings import PREFIX, load_settings
 
 SCALE = 100
@@ -31,42 +26,18 @@ EXECUTORS = ("in_process", "multiprocess", "celery")
 WORKERS = (1, 2, 4)
 SLOW = "*:slow=0.02"
 """Ten pieces of a body, 20 ms apart: 200 ms a request."""
-READY_SECONDS = 180
 ROOT = Path(__file__).parents[1]
-PIPELINE = [sys.executable, "-m", "pipeline_platform.cli"]
 
 
 @contextmanager
 def _workers(number: int) -> Iterator[None]:
-    """That many workers of all queues, each with one step at once, and each with a folder of its own."""
-    with ExitStack() as stack:
-        processes = []
-        for at in range(number):
-            home = Path(os.environ[f"{PREFIX}HOME"]) / "workers" / str(at)
-            home.mkdir(parents=True, exist_ok=True)
-            log = stack.enter_context((home / "log").open("wb"))
-            environment = {**os.environ, f"{PREFIX}HOME": str(home), "PYTHONPATH": str(ROOT)}
-            command = [*PIPELINE, "worker", "--concurrency", "1"]
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
-        try:
-            _until_alive(number)
+    """That many workers, each with a folder of its own."""
+    settings = load_settings()
+    assert settings.redis_url is not None
+    homes = [settings.home / "workers" / str(at) for at in range(number)]
+    with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
+        with running_workers(homes, client, PYTHONPATH=str(ROOT)):
             yield
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(60)
-
-
-def _until_alive(number: int) -> None:
-    url = load_settings().redis_url
-    assert url is not None
-    deadline = time.monotonic() + READY_SECONDS
-    with redis.Redis.from_url(url.get_secret_value()) as client:
-        while len(Workers(client).alive()) < number:
-            if time.monotonic() > deadline:
-                raise BenchmarkError(f"{number} workers did not come up within {READY_SECONDS} s")
-            time.sleep(0.2)
 
 
 @contextmanager
@@ -102,16 +73,7 @@ def _overhead(most: int, rounds: int) -> list[Figure]:
 def _ingested(workers: int) -> tuple[int, float]:
     """Records and seconds of fetching all sources."""
     with _platform(SLOW), _workers(workers):
-        answer = subprocess.run(
-            [*PIPELINE, "run", "--json", "--select", "group:raw"],
-            env={**os.environ, f"{PREFIX}EXECUTOR": "celery"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if answer.returncode != 0:
-        raise BenchmarkError(f"the main job ended with {answer.returncode}: {answer.stderr.strip()[-500:]}")
-    report = json.loads(answer.stdout)
+        report = main_job("--select", "group:raw", **{f"{PREFIX}EXECUTOR": "celery"})
     return sum(rows for path, rows in report["rows"].items() if path.startswith("raw/")), report["seconds"]
 
 

@@ -1,5 +1,6 @@
-"""`pipeline-platform up` as a user starts it, with a client of its API: what benchmarks start, watch and break."""
+"""`pipeline-platform up`, workers and the main job as a user starts them: what benchmarks start, watch and break."""
 
+import json
 import os
 import re
 import secrets
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+import redis
 
 from benchmarks.measure import BenchmarkError
+from pipeline_platform.operate.workers import Workers
 from pipeline_platform.serve.keys import HEADER
 from pipeline_platform.settings import PREFIX
 from pipeline_platform.sources.registry import SOURCES
@@ -29,6 +32,8 @@ PROGRAMS = {
     "API": ("pipeline-platform", "api"),
 }
 """What `up` starts, as its command lines begin."""
+PIPELINE = [sys.executable, "-m", "pipeline_platform.cli"]
+READY_SECONDS = 420
 STOP_SECONDS = 90
 PAUSE_SECONDS = 0.25
 
@@ -117,7 +122,7 @@ def running_platform(home: Path, **variables: str) -> Iterator[RunningPlatform]:
     said = home.with_name(f"{home.name}.log")
     with said.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline_platform.cli", "up", "--api-port", "0"],
+            [*PIPELINE, "up", "--api-port", "0"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=file,
@@ -138,3 +143,48 @@ def running_platform(home: Path, **variables: str) -> Iterator[RunningPlatform]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running_workers(homes: Sequence[Path], client: redis.Redis, **variables: str) -> Iterator[None]:
+    """A worker of all queues in each of `homes`, each with one step at once, until the end of the body.
+
+    Raises:
+        BenchmarkError: they did not come up.
+    """
+    with ExitStack() as stack:
+        processes = []
+        for at, home in enumerate(homes):
+            home.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(home.with_name(f"worker-{at}.log").open("wb"))
+            environment = {**os.environ, f"{PREFIX}HOME": str(home), f"{PREFIX}EXECUTOR": "celery", **variables}
+            command = [*PIPELINE, "worker", "--concurrency", "1"]
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
+        try:
+            if not until(lambda: len(Workers(client).alive()) >= len(homes), READY_SECONDS):
+                raise BenchmarkError(f"{len(homes)} workers did not come up within {READY_SECONDS} s")
+            yield
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(STOP_SECONDS)
+
+
+def main_job(*arguments: str, **variables: str) -> dict[str, Any]:
+    """The report of a main job, with these further variables of the environment.
+
+    Raises:
+        BenchmarkError: it did not succeed.
+    """
+    answer = subprocess.run(
+        [*PIPELINE, "run", "--json", *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise BenchmarkError(f"the main job ended with {answer.returncode}: {answer.stderr.strip()[-800:]}")
+    report: dict[str, Any] = json.loads(answer.stdout)
+    return report

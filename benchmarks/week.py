@@ -18,11 +18,9 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import orjson
@@ -34,6 +32,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.measure import BenchmarkError, Figure, apart
 from benchmarks.running_platform import RunningPlatform, running_platform
+from benchmarks.webhook import webhook
 from pipeline_platform.launch.environment import platform_environment
 from pipeline_platform.launch.instance import command_instance
 from pipeline_platform.sandbox.faults import FaultPlan
@@ -118,37 +117,14 @@ def _held(name: str, pid: int) -> int:
     return int(process.memory_info().rss) + sum(server.memory_info().rss for server in servers)
 
 
-@contextmanager
-def _webhook() -> Iterator[tuple[str, list[str]]]:
-    """The address of a receiver of Slack's messages, and what it received."""
-    texts: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            texts.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", texts
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _settings(sandbox: str, webhook: str) -> dict[str, str]:
+def _settings(sandbox: str, hook: str) -> dict[str, str]:
     def of(source: str, name: str) -> str:
         return f"{PREFIX}{source.upper()}__{name}"
 
     scheduled = (*FETCHED, PAUSED)
     return {
         f"{PREFIX}SANDBOX_URL": sandbox,
-        f"{PREFIX}ALERTS__SLACK_WEBHOOK_URL": webhook,
+        f"{PREFIX}ALERTS__SLACK_WEBHOOK_URL": hook,
         # Two hours without data are four and a half minutes here, as many ticks.
         f"{PREFIX}ALERTS__SILENT_HOURS": "0.075",
         f"{PREFIX}ALERTS__CLEAR_MINUTES": "1",
@@ -261,8 +237,8 @@ def run(scale: int, rounds: int) -> list[Figure]:  # noqa: ARG001 - a week has n
     if scale < max(*DOWN_DAYS, *GONE_DAYS):
         raise BenchmarkError(f"what is planted takes {max(*DOWN_DAYS, *GONE_DAYS)} days")
     weather = _Weather(World())
-    with apart(), running(weather) as sandbox, _webhook() as (webhook, texts):
-        os.environ.update(_settings(sandbox, webhook))
+    with apart(), running(weather) as sandbox, webhook() as (hook, texts):
+        os.environ.update(_settings(sandbox, hook))
         with platform_environment(load_settings()) as settings, running_platform(settings.home) as up:
             assert settings.postgres_url is not None
             engine = sa.create_engine(settings.postgres_url.get_secret_value())

@@ -213,7 +213,7 @@ def test_live_mode_skips_what_lacks_a_credential_and_says_so(tmp_path: Path) -> 
     needy = {source.name for source in SOURCES if any(credential.required for credential in source.credentials)}
     # The others would ask the real upstreams.
     off = {f"PIPELINE_{source.name.upper()}__ENABLED": "false" for source in SOURCES if source.name not in needy}
-    answer = run_command(tmp_path / "home", "run", "--json", "--select", "group:raw", PIPELINE_MODE="live", **off)
+    answer = run_command(tmp_path / "home", "run", "--json", PIPELINE_MODE="live", **off)
     report = orjson.loads(answer.stdout)
     assert answer.returncode == 1
     assert set(report["skipped_sources"]) == needy

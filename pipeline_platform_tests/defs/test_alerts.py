@@ -1,15 +1,12 @@
 """The sensor of the alerts against a real instance, real stores and a receiver of HTTP."""
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import dagster as dg
-import orjson
 import pytest
 
+from benchmarks.webhook import webhook
 from pipeline_platform.defs.alerts import broken_checks, tell
 from pipeline_platform.defs.checks import CHECK_NAME
 from pipeline_platform.defs.resources import StoresResource
@@ -41,23 +38,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Texts that a webhook received."""
-    texts: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            texts.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("PIPELINE_ALERTS__SLACK_WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/hook")
-    yield texts
-    server.shutdown()
-    server.server_close()
+    with webhook() as (url, texts):
+        monkeypatch.setenv("PIPELINE_ALERTS__SLACK_WEBHOOK_URL", url)
+        yield texts
 
 
 def configured(stores: Stores) -> Stores:
